@@ -1,1 +1,62 @@
-//! (being built)
+//! The command line: one file per command, and the composition of the service.
+//!
+//! In: arguments. Out: data on standard output, progress on standard error, and an exit code:
+//! 0 done, 1 it failed, 2 the arguments or the configuration are wrong, 3 done in part
+//! (some objects or checks failed).
+
+mod completions;
+mod config;
+mod output;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// What an exit code other than 0 says.
+pub(crate) const FAILED: u8 = 1;
+/// The arguments or the configuration are wrong.
+pub(crate) const USAGE: u8 = 2;
+
+const AFTER_HELP: &str = "\
+Examples:
+  doubleread demo                         a whole service with synthetic patients on this machine
+  doubleread serve                        the service, as doubleread.toml says
+  doubleread send ./studies --to DOUBLEREAD@127.0.0.1:11112
+  doubleread doctor                       proves each part by using it
+
+Exit codes: 0 done, 1 failed, 2 wrong arguments or configuration, 3 done in part.
+
+Doubleread is investigational software, not a medical device. A person verifies every result.";
+
+#[derive(Debug, Parser)]
+#[command(name = "doubleread", version, about = "AI triage of chest X-rays and mammograms, verified by people", after_help = AFTER_HELP)]
+struct Arguments {
+    /// Configuration file (default: doubleread.toml here, if there is one)
+    #[arg(long, short, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Check or show the configuration
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+    /// Print shell completions
+    Completions(completions::Completions),
+}
+
+/// Reads the arguments, runs the command, and says what went wrong if it did.
+pub fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    let result = match arguments.command {
+        Command::Config(command) => config::run(command, arguments.config.as_deref()),
+        Command::Completions(command) => completions::run(&command),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => output::failure(&error),
+    }
+}

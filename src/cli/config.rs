@@ -1,0 +1,38 @@
+//! `doubleread config check` and `doubleread config show`.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use crate::config;
+
+/// What to do with the configuration.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum ConfigCommand {
+    /// Read the configuration and say what is wrong with it, by file and line
+    #[command(after_help = "Example:\n  doubleread --config /etc/doubleread.toml config check")]
+    Check,
+    /// Print each setting in force
+    #[command(after_help = "Example:\n  doubleread config show --origin")]
+    Show {
+        /// Say where each value comes from (default, file or environment)
+        #[arg(long)]
+        origin: bool,
+    },
+}
+
+pub(super) fn run(command: ConfigCommand, path: Option<&Path>) -> anyhow::Result<ExitCode> {
+    let (_, layered) = config::load(path)?;
+    match command {
+        ConfigCommand::Check => println!("the configuration is good"),
+        ConfigCommand::Show { origin } => {
+            for (key, value, from) in layered.values() {
+                if origin {
+                    println!("{key} = {value}    # {from}");
+                } else {
+                    println!("{key} = {value}");
+                }
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,233 @@
+//! Three layers of settings, each value with the layer that it came from.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use toml::{Table, Value};
+
+use super::Config;
+
+/// Variables that begin so are settings: `DOUBLEREAD__SECTION__KEY`.
+const PREFIX: &str = "DOUBLEREAD__";
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// Built in.
+    Default,
+    /// A configuration file.
+    File(PathBuf),
+    /// An environment variable.
+    Environment(String),
+}
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Origin::Default => f.write_str("default"),
+            Origin::File(path) => write!(f, "{}", path.display()),
+            Origin::Environment(name) => write!(f, "${name}"),
+        }
+    }
+}
+
+/// Why the settings can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file can't be read.
+    #[error("can't read the configuration {}", .path.display())]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file is not TOML, or holds a key or a value that is not known.
+    #[error("{}:{line}: {message}", .path.display())]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// Line, from 1.
+        line: usize,
+        /// What is wrong, with the nearest known key.
+        message: String,
+    },
+    /// An environment variable is not a known setting or has a value of the wrong kind.
+    #[error("environment: {message}")]
+    Environment {
+        /// What is wrong.
+        message: String,
+    },
+}
+
+/// The merged settings and where each came from.
+#[derive(Debug, Clone)]
+pub struct Layered {
+    merged: Table,
+    origins: BTreeMap<String, Origin>,
+}
+
+impl Layered {
+    /// Merges the defaults, `path` if given, and the variables that begin with `DOUBLEREAD__`.
+    pub fn read(
+        path: Option<&Path>,
+        environment: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let defaults = Table::try_from(Config::default())
+            .map_err(|error| ConfigError::Environment { message: error.to_string() })?;
+        let mut layered = Self { merged: Table::new(), origins: BTreeMap::new() };
+        layered.lay_over(defaults, &Origin::Default);
+        if let Some(path) = path {
+            let text = std::fs::read_to_string(path)
+                .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+            // Read as a whole first, so that an unknown key is found at its own line.
+            toml::from_str::<Config>(&text).map_err(|error| in_file(path, &text, &error))?;
+            let table: Table = text.parse().map_err(|error| in_file(path, &text, &error))?;
+            layered.lay_over(table, &Origin::File(path.to_owned()));
+        }
+        for (name, value) in environment {
+            let Some(key) = name.strip_prefix(PREFIX) else { continue };
+            let keys: Vec<String> = key.split("__").map(str::to_lowercase).collect();
+            let mut table = Table::new();
+            insert_at(&mut table, &keys, parse_value(&value));
+            layered.lay_over(table, &Origin::Environment(name.clone()));
+        }
+        Ok(layered)
+    }
+
+    /// The typed settings.
+    pub fn config(&self) -> Result<Config, ConfigError> {
+        self.merged.clone().try_into().map_err(|error: toml::de::Error| ConfigError::Environment {
+            message: with_suggestion(error.message()),
+        })
+    }
+
+    /// Each setting as `section.key`, its value as TOML, and its origin.
+    pub fn values(&self) -> Vec<(String, String, Origin)> {
+        let mut leaves = Vec::new();
+        collect(&self.merged, "", &mut leaves);
+        leaves
+            .into_iter()
+            .map(|(key, value)| {
+                let origin = self.origins.get(&key).cloned().unwrap_or(Origin::Default);
+                (key, value.to_string(), origin)
+            })
+            .collect()
+    }
+
+    fn lay_over(&mut self, table: Table, origin: &Origin) {
+        let mut leaves = Vec::new();
+        collect(&table, "", &mut leaves);
+        for (key, _) in &leaves {
+            self.origins.insert(key.clone(), origin.clone());
+        }
+        merge(&mut self.merged, table);
+    }
+}
+
+fn merge(under: &mut Table, over: Table) {
+    for (key, value) in over {
+        match (under.get_mut(&key), value) {
+            (Some(Value::Table(below)), Value::Table(above)) => merge(below, above),
+            (_, value) => {
+                under.insert(key, value);
+            }
+        }
+    }
+}
+
+fn collect(table: &Table, path: &str, leaves: &mut Vec<(String, Value)>) {
+    for (key, value) in table {
+        let full = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+        match value {
+            Value::Table(inner) => collect(inner, &full, leaves),
+            value => leaves.push((full, value.clone())),
+        }
+    }
+}
+
+fn insert_at(table: &mut Table, keys: &[String], value: Value) {
+    match keys {
+        [] => {}
+        [last] => {
+            table.insert(last.clone(), value);
+        }
+        [first, rest @ ..] => {
+            let inner = table.entry(first.clone()).or_insert_with(|| Value::Table(Table::new()));
+            if let Value::Table(inner) = inner {
+                insert_at(inner, rest, value);
+            }
+        }
+    }
+}
+
+/// A variable's text as TOML if it is that (`8`, `true`, `["a"]`), else as a plain string.
+fn parse_value(text: &str) -> Value {
+    format!("v = {text}")
+        .parse::<Table>()
+        .ok()
+        .and_then(|mut table| table.remove("v"))
+        .unwrap_or_else(|| Value::String(text.to_owned()))
+}
+
+fn in_file(path: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
+    let offset = error.span().map_or(0, |span| span.start);
+    let line = text.bytes().take(offset).filter(|b| *b == b'\n').count() + 1;
+    ConfigError::File { path: path.to_owned(), line, message: with_suggestion(error.message()) }
+}
+
+/// Adds "did you mean" where serde lists what it expected.
+fn with_suggestion(message: &str) -> String {
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    let Some(given) = quoted.next().filter(|_| message.starts_with("unknown")) else {
+        return message.to_owned();
+    };
+    let nearest =
+        quoted.max_by(|a, b| strsim::jaro_winkler(given, a).total_cmp(&strsim::jaro_winkler(given, b)));
+    match nearest {
+        Some(nearest) if strsim::jaro_winkler(given, nearest) > 0.7 => {
+            format!("unknown key `{given}`, did you mean `{nearest}`?")
+        }
+        _ => message.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(text: &str) -> (tempfile::TempDir, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("doubleread.toml");
+        std::fs::write(&path, text).unwrap();
+        (dir, path)
+    }
+
+    #[test]
+    fn a_typing_error_names_file_line_and_the_nearest_key() {
+        let (_dir, path) = written("[service]\ntime_zone = \"UTC\"\ndata_dri = \"x\"\n");
+        let error = Layered::read(Some(&path), std::iter::empty()).unwrap_err().to_string();
+        assert!(error.contains("doubleread.toml:3:"), "{error}");
+        assert!(error.contains("did you mean `data_dir`?"), "{error}");
+    }
+
+    #[test]
+    fn the_environment_lies_over_the_file_and_the_file_over_the_defaults() {
+        let (_dir, path) = written("[service]\ntime_zone = \"UTC\"\n[database]\nmax_connections = 3\n");
+        let variables = [("DOUBLEREAD__DATABASE__MAX_CONNECTIONS".to_owned(), "5".to_owned())];
+        let layered = Layered::read(Some(&path), variables.into_iter()).unwrap();
+        let config = layered.config().unwrap();
+        assert_eq!((config.database.max_connections, config.service.time_zone.as_str()), (5, "UTC"));
+        let origin = |key: &str| layered.values().into_iter().find(|v| v.0 == key).unwrap().2.to_string();
+        assert_eq!(origin("database.max_connections"), "$DOUBLEREAD__DATABASE__MAX_CONNECTIONS");
+        assert_eq!(origin("service.synthetic_patients"), "default");
+    }
+
+    #[test]
+    fn an_unknown_variable_is_refused() {
+        let variables = [("DOUBLEREAD__SERVICE__DATA_DRI".to_owned(), "x".to_owned())];
+        let layered = Layered::read(None, variables.into_iter()).unwrap();
+        assert!(layered.config().unwrap_err().to_string().contains("data_dir"));
+    }
+}

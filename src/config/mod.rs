@@ -1,0 +1,120 @@
+//! Typed settings: defaults, one TOML file, then the environment.
+//!
+//! In: `doubleread.toml` and variables such as `DOUBLEREAD__HTTP__ADDR`. Out: a [`Config`], with
+//! the origin of each value, or an error that names file, line and the nearest known key.
+
+mod layers;
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+pub use layers::{ConfigError, Layered, Origin};
+
+/// Everything that can be set.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// What this process does and where it keeps things.
+    pub service: Service,
+    /// The database, the only coordinator.
+    pub database: Database,
+    /// Which policy new cases start under.
+    pub pathways: Pathways,
+    /// Logs and metrics.
+    pub telemetry: crate::telemetry::Settings,
+}
+
+/// One thing that a process can do; any number of processes share a database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Duty {
+    /// Takes studies in by DICOM.
+    Receive,
+    /// Prepares, scores, decides and posts.
+    Work,
+    /// Serves pages and the API.
+    Web,
+}
+
+/// The `[service]` section.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Service {
+    /// Folder of the archive and, with SQLite, of the database.
+    pub data_dir: PathBuf,
+    /// What this process does.
+    pub duties: Vec<Duty>,
+    /// Says on every page that all patients are synthetic.
+    pub synthetic_patients: bool,
+    /// IANA time zone of "the same day" and of times on pages.
+    pub time_zone: String,
+}
+
+impl Default for Service {
+    fn default() -> Self {
+        Self {
+            data_dir: "./var".into(),
+            duties: vec![Duty::Receive, Duty::Work, Duty::Web],
+            synthetic_patients: false,
+            time_zone: "Europe/London".into(),
+        }
+    }
+}
+
+/// The `[database]` section.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Database {
+    /// `sqlite:PATH` or `postgres://...`; empty means SQLite in `service.data_dir`.
+    pub url: String,
+    /// Connections at most.
+    pub max_connections: u32,
+}
+
+impl Default for Database {
+    fn default() -> Self {
+        Self { url: String::new(), max_connections: 16 }
+    }
+}
+
+impl Config {
+    /// The database address in force.
+    pub fn database_url(&self) -> String {
+        if self.database.url.is_empty() {
+            format!("sqlite:{}", self.service.data_dir.join("doubleread.db").display())
+        } else {
+            self.database.url.clone()
+        }
+    }
+}
+
+/// The `[pathways]` section: ids of shipped policies.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Pathways {
+    /// Policy of new chest cases.
+    pub chest_policy: String,
+    /// Policy of new mammogram cases.
+    pub mammo_policy: String,
+}
+
+impl Default for Pathways {
+    fn default() -> Self {
+        Self { chest_policy: "chest-verify".into(), mammo_policy: "mammo-ai-second".into() }
+    }
+}
+
+/// Where the configuration is looked for when no path is given.
+pub const DEFAULT_PATH: &str = "doubleread.toml";
+
+/// Reads the file (`path`, else `doubleread.toml` if there is one) and the environment.
+pub fn load(path: Option<&Path>) -> Result<(Config, Layered), ConfigError> {
+    let chosen = match path {
+        Some(path) => Some(path.to_owned()),
+        None => Some(PathBuf::from(DEFAULT_PATH)).filter(|p| p.exists()),
+    };
+    let layered = Layered::read(chosen.as_deref(), std::env::vars())?;
+    let config = layered.config()?;
+    Ok((config, layered))
+}
