@@ -88,6 +88,13 @@ coded_enum!(
     Sex, "Patient's Sex" { Male = "M", Female = "F", Other = "O" }
 );
 
+coded_enum!(
+    /// What a signed-in person or machine may do; a person can hold several.
+    Role, "role" {
+        Radiographer = "radiographer", Reader = "reader", Lead = "lead", Auditor = "auditor", Admin = "admin",
+    }
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;

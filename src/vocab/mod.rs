@@ -21,7 +21,7 @@ pub use ai::{
 pub use clock::{Clock, FixedClock, SystemClock, Timestamp};
 pub use finding::{BreastFeature, ChestFinding, Coded, Confidence, FindingCode, LevelOfConcern, Mark, Zone};
 pub use id::{CaseId, JobId, MessageId, ReadId, UserId};
-pub use identity::{AccessionNumber, AeTitle, NhsNumber, PatientId, Sex, SiteCode};
+pub use identity::{AccessionNumber, AeTitle, NhsNumber, PatientId, Role, Sex, SiteCode};
 pub use image::{Laterality, MammoView, Pathway, Projection, Side};
 pub use instance::{Instance, InstanceTags, Registration};
 pub use opinion::{
