@@ -1,0 +1,38 @@
+# make demo    the whole service with synthetic patients, on this machine
+# make test    everything that CI runs; installs what its tests need
+# make help    the other targets
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+BIN := target/debug/doubleread
+export ORT_DYLIB_PATH ?= $(CURDIR)/.runtime/libonnxruntime.so
+
+.PHONY: help runtime web build demo test check bench real-files samples peers
+
+help: ## the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+runtime: ## fetch the ONNX Runtime library (PyPI wheel, checksum pinned) into .runtime/
+	@scripts/runtime.sh
+
+web: ## build the page assets into web/dist
+	@scripts/web.sh
+
+build: runtime web ## build the program
+	cargo build
+
+demo: build ## push synthetic studies, read them, see them posted (ARGS=--exit runs by itself and ends)
+	$(BIN) demo $(ARGS)
+
+peers: ## install what the tests compare with (Debian packages as root, a Python environment)
+	@scripts/packages.sh
+	@scripts/venv.sh
+
+test: peers runtime web ## everything that CI runs
+	@scripts/with-postgres.sh cargo test
+
+check: test ## what a commit must pass
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
+
+samples: build ## write sample-dicom/ again from its seeds
+	$(BIN) samples sample-dicom
