@@ -9,10 +9,11 @@ mod clock;
 mod finding;
 mod id;
 mod identity;
-mod image;
+
 mod instance;
 mod opinion;
 mod uid;
+mod view;
 
 pub use ai::{
     AiFinding, AiOutcome, AiResult, BreastScore, InputImage, ModelStamp, NotProcessed, NotProcessedReason,
@@ -22,13 +23,13 @@ pub use clock::{Clock, FixedClock, SystemClock, Timestamp};
 pub use finding::{BreastFeature, ChestFinding, Coded, Confidence, FindingCode, LevelOfConcern, Mark, Zone};
 pub use id::{CaseId, JobId, MessageId, ReadId, UserId};
 pub use identity::{AccessionNumber, AeTitle, NhsNumber, PatientId, Role, Sex, SiteCode};
-pub use image::{Laterality, MammoView, Pathway, Projection, Side};
 pub use instance::{Instance, InstanceTags, Registration};
 pub use opinion::{
     Assessment, BreastOpinion, ChestOpinion, InadequateReason, MammoMark, MammoOpinion, Opinion,
     TechnicalReason, ViewRecall,
 };
 pub use uid::{SeriesInstanceUid, SopClassUid, SopInstanceUid, StudyInstanceUid, TransferSyntaxUid};
+pub use view::{Laterality, MammoView, Pathway, Projection, Side};
 
 /// Why a text is not a value of the type that it was offered as.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
