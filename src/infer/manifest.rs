@@ -1,0 +1,525 @@
+//! `manifest.toml`: what a model is, what it is shown, how its numbers are read.
+//!
+//! In: the text beside a `model.onnx`. Out: a checked [`Manifest`]. It is part of the locked
+//! model version: another threshold is another version (PATHWAYS R20). Unknown keys are refused,
+//! so that a misspelt limit never passes for one that was set.
+//!
+//! A whole manifest, the chest model of a demonstration:
+//!
+//! ```
+//! let manifest = doubleread::infer::Manifest::parse(r#"
+//! name = "chest-phantom"
+//! version = "1.0.0"
+//! pathway = "chest"
+//! file = "model.onnx"
+//! sha256 = "0000000000000000000000000000000000000000000000000000000000000000"
+//! card = "CARD.md"
+//! trained_on = "phantoms"              # shown on every page that shows a result
+//! investigational = true               # the same
+//! operating_point = "balanced"         # the one in force
+//!
+//! [graph]
+//! input = "image"
+//! scores = "scores"                    # [N, labels]
+//! activation = "probabilities"         # or "logits", "softmax"
+//! map = "map"                          # optional: [N, labels or 1, h, w], where the model looked
+//! batch = { dynamic = { max = 16 } }   # or { fixed = 1 }
+//!
+//! [input]                              # see prepare::InputSpec
+//! preprocessing = "cxr-128-v1"
+//! width = 128
+//! height = 128
+//! range = "unit"
+//! resize = "area"
+//! aspect = { letterbox = { pad = 0.0 } }
+//! windowing = "voi"
+//!
+//! [scope]                              # see prepare::Scope
+//! modalities = ["CR", "DX"]
+//! body_parts = [{ name = "CHEST", aliases = ["THORAX", "LUNG"] }]
+//! views = ["PA", "AP"]
+//! min_age_years = 16.0
+//!
+//! [[labels]]                           # in the order of the output
+//! name = "abnormal"
+//! code = "abnormality"
+//!
+//! [[labels]]
+//! name = "mass"
+//! code = "mass"
+//! calibration = { platt = { a = 1.1, b = -0.2 } }
+//!
+//! [[labels]]
+//! name = "nodule"
+//! code = "nodule"
+//! offered = false                      # in the output, not good enough to be shown
+//!
+//! [overall]                            # the one number of an image
+//! rule = "label"                       # or "complement" (1 - label), "maximum" (of several)
+//! labels = ["abnormal"]
+//!
+//! [aggregation]                        # mammo: views to breast, breasts to exam; chest: views to exam
+//! views = "maximum"                    # or "mean"
+//! breasts = "maximum"
+//!
+//! [[operating_points]]
+//! name = "balanced"
+//! chosen_on = "validation split, 2,000 phantoms, seed 7: largest sum of sensitivity and specificity"
+//! overall = 0.5
+//! labels = { mass = 0.4 }
+//! "#).unwrap();
+//! assert_eq!(manifest.folder_name(), "chest-phantom-1.0.0");
+//! ```
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::calibrate::{Activation, Calibration};
+use super::error::InferError;
+use crate::prepare::{InputSpec, Scope};
+use crate::vocab::{BreastFeature, FindingCode, Laterality, MammoView, Pathway, coded_enum};
+
+/// Largest `manifest.toml`, in bytes.
+const MAX_MANIFEST_BYTES: u64 = 1 << 20;
+/// Most labels of one model.
+const MAX_LABELS: usize = 1024;
+/// Largest batch that a manifest may ask for.
+const MAX_BATCH: usize = 256;
+
+/// One model version.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Name, lower case with dashes.
+    pub name: String,
+    /// Version; thresholds belong to it.
+    pub version: String,
+    /// Pathway that it speaks on.
+    pub pathway: Pathway,
+    /// Name of the graph's file in the same folder.
+    pub file: String,
+    /// SHA-256 of that file, 64 hexadecimal digits.
+    pub sha256: String,
+    /// Name of the card in the same folder: data, limits, measured figures.
+    pub card: String,
+    /// What it was trained on, in a word or two; shown on pages.
+    pub trained_on: String,
+    /// Whether it is for investigation only; shown on pages.
+    #[serde(default = "yes")]
+    pub investigational: bool,
+    /// Name of the operating point in force.
+    pub operating_point: String,
+    /// Views without which a mammogram is not scored; none on the chest pathway.
+    #[serde(default)]
+    pub required_views: Vec<MammoView>,
+    /// Names and shapes of the graph.
+    pub graph: Graph,
+    /// What the graph is fed, and how an image becomes it.
+    pub input: InputSpec,
+    /// What it may be shown at all.
+    #[serde(default)]
+    pub scope: Scope,
+    /// Labels, in the order of the score output.
+    pub labels: Vec<Label>,
+    /// How the labels become the one number of an image.
+    pub overall: Overall,
+    /// How images become breasts and the exam.
+    #[serde(default)]
+    pub aggregation: Aggregation,
+    /// Named thresholds.
+    pub operating_points: Vec<OperatingPoint>,
+    /// How activation maps become regions.
+    #[serde(default)]
+    pub regions: RegionRule,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Names and shapes of the graph.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Graph {
+    /// Name of the image input.
+    pub input: String,
+    /// Name of the score output, `[N, labels]`.
+    pub scores: String,
+    /// What its numbers are.
+    pub activation: Activation,
+    /// Name of the class-activation output, `[N, labels or 1, h, w]`.
+    #[serde(default)]
+    pub map: Option<String>,
+    /// Images per run.
+    pub batch: Batch,
+}
+
+/// Images per run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Batch {
+    /// Exactly so many; an unfilled batch is filled up with copies, whose answers are dropped.
+    Fixed(usize),
+    /// Any number up to `max`.
+    Dynamic {
+        /// Largest that was tried.
+        max: usize,
+    },
+}
+
+impl Batch {
+    /// Most images of one run.
+    pub fn max(self) -> usize {
+        match self {
+            Batch::Fixed(images) | Batch::Dynamic { max: images } => images,
+        }
+    }
+}
+
+coded_enum!(
+    /// Where a finding of a label lies.
+    SideRule, "side of a label" {
+        /// The model does not say.
+        Unsaid = "unsaid",
+        /// In the breast of the view.
+        Breast = "breast",
+        Right = "right",
+        Left = "left",
+        Bilateral = "bilateral",
+        Midline = "midline",
+    }
+);
+
+impl SideRule {
+    /// The side that it fixes by itself.
+    pub fn fixed(self) -> Option<Laterality> {
+        match self {
+            Self::Unsaid | Self::Breast => None,
+            Self::Right => Some(Laterality::Right),
+            Self::Left => Some(Laterality::Left),
+            Self::Bilateral => Some(Laterality::Bilateral),
+            Self::Midline => Some(Laterality::Midline),
+        }
+    }
+}
+
+/// One number of the score output.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Label {
+    /// Its name, unique in the model.
+    pub name: String,
+    /// What it is, on the chest pathway.
+    #[serde(default)]
+    pub code: Option<FindingCode>,
+    /// What it is, on the mammogram pathway.
+    #[serde(default)]
+    pub feature: Option<BreastFeature>,
+    /// Where its findings lie; by default in the breast of the view, or unsaid.
+    #[serde(default)]
+    pub side: Option<SideRule>,
+    /// How its probability was calibrated, if it was.
+    #[serde(default)]
+    pub calibration: Option<Calibration>,
+    /// Whether it is shown; a label that didn't clear chance is not.
+    #[serde(default = "yes")]
+    pub offered: bool,
+}
+
+coded_enum!(
+    /// How labels become the one number of an image.
+    OverallRule, "overall rule" {
+        /// The probability of one label.
+        Label = "label",
+        /// One less the probability of one label (a class "normal").
+        Complement = "complement",
+        /// The largest probability of several labels.
+        Maximum = "maximum",
+    }
+);
+
+/// The one number of an image.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Overall {
+    /// How it is made.
+    pub rule: OverallRule,
+    /// Out of which labels.
+    pub labels: Vec<String>,
+    /// Its own calibration, after the rule; labels are calibrated before it.
+    #[serde(default)]
+    pub calibration: Option<Calibration>,
+}
+
+coded_enum!(
+    /// How several numbers become one.
+    Pooling, "aggregation" { Maximum = "maximum", Mean = "mean" }
+);
+
+/// How images become breasts and the exam.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Aggregation {
+    /// Views to the breast (mammo) or to the exam (chest).
+    pub views: Pooling,
+    /// Breasts to the exam.
+    pub breasts: Pooling,
+}
+
+impl Default for Aggregation {
+    fn default() -> Self {
+        Self { views: Pooling::Maximum, breasts: Pooling::Maximum }
+    }
+}
+
+/// Named thresholds and where they come from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OperatingPoint {
+    /// Its name.
+    pub name: String,
+    /// The data and the target that chose it.
+    pub chosen_on: String,
+    /// Threshold of the exam and of each breast, on calibrated scores.
+    pub overall: f64,
+    /// Threshold of every offered label but that of the overall rule, which has `overall`.
+    #[serde(default)]
+    pub labels: BTreeMap<String, f64>,
+}
+
+/// How activation maps become regions.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RegionRule {
+    /// Cells at or above this part of the map's peak belong to a region.
+    pub part_of_peak: f64,
+    /// Most regions of one image, the strongest kept.
+    pub max_per_image: usize,
+}
+
+impl Default for RegionRule {
+    fn default() -> Self {
+        Self { part_of_peak: 0.5, max_per_image: 5 }
+    }
+}
+
+impl Manifest {
+    /// Reads and checks the text of a manifest.
+    pub fn parse(text: &str) -> Result<Self, InferError> {
+        let manifest: Self =
+            toml::from_str(text).map_err(|e| InferError::ManifestText(e.to_string().trim().to_owned()))?;
+        manifest.check()?;
+        Ok(manifest)
+    }
+
+    /// Reads and checks `manifest.toml` of a model's folder.
+    pub fn load(folder: &Path) -> Result<Self, InferError> {
+        let path = folder.join("manifest.toml");
+        let unreadable = |problem: String| InferError::Unreadable { path: path.clone(), problem };
+        let size = std::fs::metadata(&path).map_err(|e| unreadable(e.to_string()))?.len();
+        if size > MAX_MANIFEST_BYTES {
+            return Err(unreadable(format!("{size} bytes, at most {MAX_MANIFEST_BYTES} are read")));
+        }
+        Self::parse(&std::fs::read_to_string(&path).map_err(|e| unreadable(e.to_string()))?)
+    }
+
+    /// `<name>-<version>`: the folder's name, and the model's name in settings.
+    pub fn folder_name(&self) -> String {
+        format!("{}-{}", self.name, self.version)
+    }
+
+    /// The operating point in force.
+    pub fn active_point(&self) -> Result<&OperatingPoint, InferError> {
+        self.operating_points.iter().find(|p| p.name == self.operating_point).ok_or_else(|| {
+            InferError::invalid(
+                "operating_point",
+                format!("names {:?}, which is not there", self.operating_point),
+            )
+        })
+    }
+
+    /// Threshold of an offered label at the operating point in force.
+    pub fn threshold_of(&self, point: &OperatingPoint, label: &Label) -> Option<f64> {
+        let own = point.labels.get(&label.name).copied();
+        own.or_else(|| self.is_overall_label(label).then_some(point.overall))
+    }
+
+    fn is_overall_label(&self, label: &Label) -> bool {
+        self.overall.rule == OverallRule::Label && self.overall.labels.first() == Some(&label.name)
+    }
+
+    /// Place of a label in the score output.
+    pub fn label_index(&self, name: &str) -> Option<usize> {
+        self.labels.iter().position(|l| l.name == name)
+    }
+
+    /// Checks what the types can't.
+    pub fn check(&self) -> Result<(), InferError> {
+        let bad = |field: &str, problem: &str| Err(InferError::invalid(field, problem));
+        let plain = |text: &str| {
+            !text.is_empty()
+                && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-+".contains(&b))
+                && !text.starts_with('.')
+        };
+        if !plain(&self.name) || !plain(&self.version) {
+            return bad("name, version", "take letters, digits, dots and dashes only");
+        }
+        if !plain(&self.file) || !plain(&self.card) {
+            return bad("file, card", "are names of files in the model's own folder");
+        }
+        if self.sha256.len() != 64 || !self.sha256.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+            return bad("sha256", "is not 64 lower-case hexadecimal digits");
+        }
+        if self.trained_on.trim().is_empty() {
+            return bad("trained_on", "is empty; pages show it");
+        }
+        if self.pathway == Pathway::Chest && !self.required_views.is_empty() {
+            return bad("required_views", "are mammographic views; a chest model has none");
+        }
+        if !(1..=MAX_BATCH).contains(&self.graph.batch.max()) {
+            return bad("graph.batch", "is not between 1 and 256 images");
+        }
+        self.input.check().map_err(|e| InferError::invalid("input", e.to_string()))?;
+        self.check_labels()?;
+        self.check_points()?;
+        if !(self.regions.part_of_peak > 0.0 && self.regions.part_of_peak <= 1.0) {
+            return bad("regions.part_of_peak", "is not above 0 and at most 1");
+        }
+        Ok(())
+    }
+
+    fn check_labels(&self) -> Result<(), InferError> {
+        if self.labels.is_empty() || self.labels.len() > MAX_LABELS {
+            return Err(InferError::invalid("labels", format!("are not between 1 and {MAX_LABELS}")));
+        }
+        for (index, label) in self.labels.iter().enumerate() {
+            let field = format!("labels.{}", label.name);
+            if label.name.trim().is_empty() || self.label_index(&label.name) != Some(index) {
+                return Err(InferError::invalid(field, "is empty or there twice"));
+            }
+            let coded = match self.pathway {
+                Pathway::Chest => label.code.is_some() && label.feature.is_none(),
+                Pathway::Mammo => label.feature.is_some() && label.code.is_none(),
+            };
+            if label.offered && !coded {
+                let needed = match self.pathway {
+                    Pathway::Chest => "is offered and needs a code (and no feature)",
+                    Pathway::Mammo => "is offered and needs a feature (and no code)",
+                };
+                return Err(InferError::invalid(field, needed));
+            }
+            if label.side == Some(SideRule::Breast) && self.pathway == Pathway::Chest {
+                return Err(InferError::invalid(field, "has side \"breast\" on the chest pathway"));
+            }
+            if let Some(calibration) = &label.calibration {
+                calibration.check().map_err(|problem| InferError::invalid(field, problem))?;
+            }
+        }
+        if let Some(unknown) = self.overall.labels.iter().find(|l| self.label_index(l).is_none()) {
+            return Err(InferError::invalid(
+                "overall.labels",
+                format!("names {unknown:?}, which is no label"),
+            ));
+        }
+        let right_number = match self.overall.rule {
+            OverallRule::Label | OverallRule::Complement => self.overall.labels.len() == 1,
+            OverallRule::Maximum => !self.overall.labels.is_empty(),
+        };
+        if !right_number {
+            return Err(InferError::invalid("overall.labels", "are one, or with \"maximum\" one or more"));
+        }
+        if let Some(calibration) = &self.overall.calibration {
+            calibration.check().map_err(|problem| InferError::invalid("overall.calibration", problem))?;
+        }
+        Ok(())
+    }
+
+    fn check_points(&self) -> Result<(), InferError> {
+        self.active_point()?;
+        for point in &self.operating_points {
+            let field = format!("operating_points.{}", point.name);
+            if self.operating_points.iter().filter(|p| p.name == point.name).count() > 1 {
+                return Err(InferError::invalid(field, "is there twice"));
+            }
+            if point.chosen_on.trim().is_empty() {
+                return Err(InferError::invalid(field, "does not say what data chose it (chosen_on)"));
+            }
+            let thresholds = point.labels.values().chain([&point.overall]);
+            if thresholds.into_iter().any(|t| !(0.0..=1.0).contains(t)) {
+                return Err(InferError::invalid(field, "has a threshold that is not between 0 and 1"));
+            }
+            if let Some(unknown) = point.labels.keys().find(|l| self.label_index(l).is_none()) {
+                return Err(InferError::invalid(field, format!("names {unknown:?}, which is no label")));
+            }
+            let without = |l: &&Label| l.offered && self.threshold_of(point, l).is_none();
+            if let Some(label) = self.labels.iter().find(without) {
+                return Err(InferError::invalid(field, format!("has no threshold for {:?}", label.name)));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CHEST: &str = r#"
+        name = "tiny"
+        version = "1"
+        pathway = "chest"
+        file = "model.onnx"
+        sha256 = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+        card = "CARD.md"
+        trained_on = "nothing"
+        operating_point = "only"
+        labels = [{ name = "abnormal", code = "abnormality" }, { name = "mass", code = "mass" }]
+        overall = { rule = "label", labels = ["abnormal"] }
+        graph = { input = "image", scores = "scores", activation = "probabilities", batch = { fixed = 1 } }
+        operating_points = [{ name = "only", chosen_on = "a test", overall = 0.5, labels = { mass = 0.5 } }]
+        [input]
+        preprocessing = "tiny-v1"
+        width = 8
+        height = 8
+        range = "unit"
+        resize = "area"
+        aspect = "stretch"
+        windowing = "voi"
+    "#;
+
+    #[test]
+    fn a_short_manifest_is_enough() {
+        let manifest = Manifest::parse(CHEST).expect("a manifest");
+        assert!(manifest.investigational, "investigational unless it says otherwise");
+        let point = manifest.active_point().unwrap();
+        assert_eq!(manifest.threshold_of(point, &manifest.labels[0]), Some(0.5));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_with_its_key() {
+        let table: &[(&str, &str, &str)] = &[
+            ("trained_on = \"nothing\"", "trained_onn = \"nothing\"", "trained_onn"),
+            ("sha256 = \"01", "sha256 = \"XX", "sha256"),
+            ("file = \"model.onnx\"", "file = \"../model.onnx\"", "file"),
+            ("operating_point = \"only\"", "operating_point = \"other\"", "other"),
+            ("name = \"mass\"", "name = \"abnormal\"", "twice"),
+            ("code = \"mass\"", "feature = \"mass\"", "labels.mass"),
+            ("labels = { mass = 0.5 }", "labels = {}", "mass"),
+            ("labels = { mass = 0.5 }", "labels = { mass = 1.5 }", "threshold"),
+            ("labels = { mass = 0.5 }", "labels = { mess = 0.5, mass = 0.5 }", "mess"),
+            ("labels = [\"abnormal\"] }", "labels = [\"normal\"] }", "overall.labels"),
+            ("fixed = 1", "fixed = 0", "graph.batch"),
+            ("chosen_on = \"a test\"", "chosen_on = \"\"", "chosen_on"),
+            ("width = 8", "width = 0", "input"),
+            ("pathway = \"chest\"", "pathway = \"chest\"\nrequired_views = [\"RCC\"]", "required_views"),
+        ];
+        for (from, to, named) in table {
+            let text = CHEST.replace(from, to);
+            assert_ne!(text, CHEST, "{from} is not in the text");
+            let error = Manifest::parse(&text).expect_err(to).to_string();
+            assert!(error.contains(named), "{to}: {error}");
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Limits and choices of inference: the `[infer]` section of the configuration.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::vocab::{Pathway, coded_enum};
+
+coded_enum!(
+    /// What executes a graph.
+    Provider, "execution provider" {
+        /// The processor.
+        Cpu = "cpu",
+        /// One NVIDIA device through the CUDA build of the ONNX Runtime.
+        Cuda = "cuda",
+    }
+);
+
+/// The `[infer]` section.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Folder that holds one folder per model (`<name>-<version>`).
+    pub models_dir: PathBuf,
+    /// The ONNX Runtime library; absent: `ORT_DYLIB_PATH`, then `.runtime/libonnxruntime.so`.
+    pub runtime_library: Option<PathBuf>,
+    /// Execution providers in order of wish; the first that is named must be had.
+    pub providers: Vec<Provider>,
+    /// What may take the place of the first provider when it can't be had; absent: the model is refused.
+    pub fallback: Option<Provider>,
+    /// Which model speaks on which pathway.
+    pub active: Active,
+    /// Sessions of one model, each on a thread of its own; 0: one per core on the processor, one on CUDA.
+    pub sessions: usize,
+    /// Threads inside one session; 1 costs the least processor time per image.
+    pub intra_threads: usize,
+    /// Images that wait for one model; one more is refused.
+    pub queue_limit: usize,
+    /// Images of one batch on the processor, where larger batches bring nothing.
+    pub max_batch_cpu: usize,
+    /// Images of one batch on CUDA.
+    pub max_batch_cuda: usize,
+    /// Longest that an image waits for others to fill its batch, in milliseconds.
+    pub max_wait_ms: u64,
+    /// A routine image that has waited this long goes before an urgent one that has just come, in milliseconds.
+    pub routine_ages_ms: u64,
+    /// The same for images of shadow models and replays, in milliseconds.
+    pub background_ages_ms: u64,
+    /// Largest `model.onnx`, in bytes.
+    pub max_model_bytes: u64,
+    /// Number of the CUDA device.
+    pub cuda_device: i32,
+    /// Device memory that one session may take, in bytes; 0: no limit.
+    pub cuda_memory_bytes: usize,
+}
+
+/// Which model speaks on which pathway, by the name of its folder.
+///
+/// Where none is named, the only model of a pathway is active; of several none is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Active {
+    /// On the chest pathway.
+    pub chest: Option<String>,
+    /// On the mammogram pathway.
+    pub mammo: Option<String>,
+}
+
+impl Active {
+    /// The folder that is named for a pathway.
+    pub fn on(&self, pathway: Pathway) -> Option<&str> {
+        match pathway {
+            Pathway::Chest => self.chest.as_deref(),
+            Pathway::Mammo => self.mammo.as_deref(),
+        }
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            models_dir: PathBuf::from("models"),
+            runtime_library: None,
+            providers: vec![Provider::Cpu],
+            fallback: None,
+            active: Active::default(),
+            sessions: 0,
+            intra_threads: 1,
+            queue_limit: 256,
+            max_batch_cpu: 1,
+            max_batch_cuda: 16,
+            max_wait_ms: 5,
+            routine_ages_ms: 600_000,
+            background_ages_ms: 3_600_000,
+            max_model_bytes: 2_000_000_000,
+            cuda_device: 0,
+            cuda_memory_bytes: 0,
+        }
+    }
+}
+
+impl Settings {
+    /// Checks what the types can't; the text names the key and what is wrong with it.
+    pub fn check(&self) -> Result<(), String> {
+        if self.providers.is_empty() {
+            return Err("infer.providers is empty; name \"cpu\" or \"cuda\"".into());
+        }
+        if self.fallback.is_some_and(|f| f != Provider::Cpu) {
+            return Err("infer.fallback can only be \"cpu\"".into());
+        }
+        for (key, value) in [
+            ("queue_limit", self.queue_limit),
+            ("max_batch_cpu", self.max_batch_cpu),
+            ("max_batch_cuda", self.max_batch_cuda),
+            ("intra_threads", self.intra_threads),
+        ] {
+            if value == 0 {
+                return Err(format!("infer.{key} is 0; it must be at least 1"));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_sound_and_a_typo_is_refused() {
+        assert_eq!(Settings::default().check(), Ok(()));
+        let set: Settings =
+            toml::from_str("providers = ['cuda', 'cpu']\nfallback = 'cpu'").expect("settings");
+        assert_eq!(set.providers, [Provider::Cuda, Provider::Cpu]);
+        assert!(toml::from_str::<Settings>("provider = ['cuda']").is_err());
+        assert!(Settings { queue_limit: 0, ..Settings::default() }.check().is_err());
+        assert!(Settings { fallback: Some(Provider::Cuda), ..Settings::default() }.check().is_err());
+    }
+}
