@@ -1,1 +1,32 @@
-//! (being built)
+//! All SQL: one set of queries for SQLite and PostgreSQL.
+//!
+//! In: domain values and the present instant. Out: domain values; rows stay in here.
+//! Every change of state and its event are one transaction, and whatever is to be sent
+//! leaves through the outbox in that same transaction. Never: a rule of a pathway, a
+//! message to a peer, the time of its own accord, or a patient's details in a log line.
+//!
+//! Invariant: the database is the only coordinator. Work in progress is a lease with a
+//! token and an expiry; constraints have the last word.
+
+mod accounts;
+mod error;
+mod instances;
+mod jobs;
+mod migrate;
+mod pool;
+mod row;
+mod sessions;
+mod settings;
+mod statement;
+mod studies;
+mod tokens;
+
+pub use accounts::{NewUser, User};
+pub use error::{ConstraintKind, StoreError};
+pub use instances::InstanceConflict;
+pub use jobs::{FailedJob, Job, JobFate, JobKind, JobQueue, NewJob};
+pub use pool::{Backend, Store, sqlite_url};
+pub use sessions::{Session, SignInFailures};
+pub use settings::Settings;
+pub use studies::{CompletenessRule, HoldReason, Study};
+pub use tokens::{ApiToken, NewApiToken};
