@@ -1,17 +1,8 @@
 //! Who acts on a case: a person in a role, a model version, or the service itself.
 
-use crate::vocab::{ModelStamp, UserId, coded_enum};
+use crate::vocab::{ModelStamp, UserId};
 
-coded_enum!(
-    /// What a person may do.
-    Role, "role" {
-        Radiographer = "radiographer",
-        Reader = "reader",
-        Lead = "lead",
-        Auditor = "auditor",
-        Admin = "admin",
-    }
-);
+pub use crate::vocab::Role;
 
 impl Role {
     /// Whether someone in this role may give an opinion on a case, and is therefore kept blind to it.
