@@ -5,15 +5,33 @@
 //! Must never turn a fault, a missing view or a number that is none into a low score, fall
 //! back from one execution provider to another in silence, or hold up the start of the service.
 
+mod aggregate;
 mod calibrate;
+mod case;
+mod coverage;
+mod engine;
 mod error;
+mod graph;
 mod manifest;
+mod queue;
+mod regions;
+mod registry;
+mod replay;
+mod runtime;
 mod settings;
 
 pub use calibrate::{Activation, Calibration};
+pub use case::{CaseImage, score_case};
+pub use coverage::is_quality;
+pub use engine::{Engine, Scored};
 pub use error::InferError;
+pub use graph::{ActivationMap, RawOutput};
 pub use manifest::{
     Aggregation, Batch, Graph, Label, Manifest, OperatingPoint, Overall, OverallRule, Pooling, RegionRule,
     SideRule,
 };
+pub use queue::Urgency;
+pub use registry::{Model, ModelState, Registry};
+pub use replay::{Difference, REPLAY_TOLERANCE, compare};
+pub use runtime::library_path;
 pub use settings::{Active, Provider, Settings};
