@@ -49,6 +49,9 @@ pub(super) fn read_view(
     mapping: PixelMapping,
     output: RawOutput,
 ) -> Result<ReadView, NoScore> {
+    if output.scores.len() != manifest.labels.len() {
+        return Err(NoScore::NonFinite);
+    }
     let probabilities = manifest.graph.activation.apply(&output.scores)?;
     let calibrated: Vec<f64> = manifest
         .labels
@@ -200,4 +203,169 @@ fn regions_of(manifest: &Manifest, point: &OperatingPoint, view: &ReadView) -> V
     all.sort_by(|a, b| b.score.total_cmp(&a.score));
     all.truncate(manifest.regions.max_per_image);
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::infer::{Aggregation, Calibration};
+
+    const INPUT: &str = "[input]\npreprocessing = 'tiny-v1'\nwidth = 4\nheight = 4\nrange = 'unit'\nresize = 'area'\n\
+                         aspect = 'stretch'\nwindowing = 'voi'\n";
+
+    fn manifest(pathway: &str, labels: &str, overall: &str, thresholds: &str) -> Manifest {
+        Manifest::parse(&format!(
+            "name = 'tiny'\nversion = '1'\npathway = '{pathway}'\nfile = 'model.onnx'\nsha256 = '{}'\n\
+             card = 'CARD.md'\ntrained_on = 'nothing'\noperating_point = 'only'\nlabels = [{labels}]\n\
+             overall = {overall}\noperating_points = [{{ name = 'only', chosen_on = 'a test', {thresholds} }}]\n\
+             graph = {{ input = 'image', scores = 'scores', activation = 'probabilities', batch = {{ fixed = 1 }} }}\n\
+             {INPUT}",
+            "0".repeat(64)
+        ))
+        .expect("a manifest")
+    }
+
+    fn chest() -> Manifest {
+        manifest(
+            "chest",
+            "{ name = 'abnormal', code = 'abnormality' }, { name = 'mass', code = 'mass' }",
+            "{ rule = 'label', labels = ['abnormal'] }",
+            "overall = 0.5, labels = { mass = 0.4 }",
+        )
+    }
+
+    fn mammo(pooling: Pooling) -> Manifest {
+        let labels = "{ name = 'malignant', feature = 'suspicious' }";
+        let overall = "{ rule = 'label', labels = ['malignant'] }";
+        let mut manifest = manifest("mammo", labels, overall, "overall = 0.5");
+        manifest.aggregation = Aggregation { views: pooling, breasts: Pooling::Maximum };
+        manifest
+    }
+
+    fn image(manifest: &Manifest, view: Option<&str>, scores: &[f32]) -> Result<ReadView, NoScore> {
+        let mapping = PixelMapping {
+            original_width: 4,
+            original_height: 4,
+            offset_x: 0.0,
+            offset_y: 0.0,
+            scale_x: 1.0,
+            scale_y: 1.0,
+        };
+        let output = RawOutput { scores: scores.to_vec(), map: None };
+        read_view(manifest, "1.2".parse().unwrap(), view.map(|v| v.parse().unwrap()), mapping, output)
+    }
+
+    fn concluded(manifest: &Manifest, images: &[(Option<&str>, &[f32])]) -> Conclusion {
+        let read: Vec<ReadView> = images.iter().map(|(v, s)| image(manifest, *v, s).unwrap()).collect();
+        conclude(manifest, manifest.active_point().unwrap(), &read)
+    }
+
+    #[test]
+    fn a_chest_film_is_abnormal_when_any_score_is_at_its_threshold() {
+        for (scores, outcome, mass_flagged) in [
+            ([0.49, 0.39], AiOutcome::Normal, false),
+            ([0.5, 0.0], AiOutcome::Abnormal, false),
+            ([0.1, 0.5], AiOutcome::Abnormal, true),
+        ] {
+            let conclusion = concluded(&chest(), &[(None, &scores)]);
+            assert_eq!(conclusion.outcome, outcome, "{scores:?}");
+            assert_eq!(conclusion.findings[1].flagged, mass_flagged, "{scores:?}");
+            assert_eq!(conclusion.findings[1].threshold, 0.4);
+            assert!(conclusion.breasts.is_empty());
+        }
+    }
+
+    #[test]
+    fn several_films_of_a_chest_count_as_the_worst_of_them() {
+        let conclusion = concluded(&chest(), &[(None, &[0.25, 0.0]), (None, &[0.75, 0.0])]);
+        assert_eq!((conclusion.score, conclusion.views.len()), (0.75, 2));
+    }
+
+    #[test]
+    fn views_become_breasts_and_the_worse_breast_is_the_exam() {
+        type Row = (Pooling, [f32; 4], f64, f64, [bool; 2]);
+        let table: &[Row] = &[
+            (Pooling::Maximum, [0.1, 0.2, 0.3, 0.6], 0.3, 0.6, [false, true]),
+            (Pooling::Mean, [0.1, 0.2, 0.3, 0.6], 0.2, 0.4, [false, false]),
+            (Pooling::Mean, [0.6, 0.1, 0.8, 0.1], 0.7, 0.1, [true, false]),
+        ];
+        for (pooling, scores, right, left, flagged) in table {
+            let views = ["RCC", "LCC", "RMLO", "LMLO"].map(Some);
+            let images: Vec<(Option<&str>, &[f32])> =
+                views.into_iter().zip(scores.iter().map(std::slice::from_ref)).collect();
+            let conclusion = concluded(&mammo(*pooling), &images);
+            let near = |a: f64, b: f64| assert!((a - b).abs() < 1e-6, "{a} is not {b}: {scores:?}");
+            near(conclusion.breasts[0].score, *right);
+            near(conclusion.breasts[1].score, *left);
+            near(conclusion.score, right.max(*left));
+            assert_eq!([conclusion.breasts[0].flagged, conclusion.breasts[1].flagged], *flagged);
+            let sides: Vec<_> = conclusion.findings.iter().map(|f| f.side).collect();
+            assert_eq!(sides, [Some(Laterality::Right), Some(Laterality::Left)]);
+            assert_eq!(conclusion.outcome == AiOutcome::Abnormal, flagged.contains(&true));
+        }
+    }
+
+    #[test]
+    fn a_flagged_breast_makes_the_exam_abnormal_whatever_the_mean_of_breasts() {
+        let mut manifest = mammo(Pooling::Maximum);
+        manifest.aggregation.breasts = Pooling::Mean;
+        let conclusion = concluded(&manifest, &[(Some("RCC"), &[0.6]), (Some("LCC"), &[0.1])]);
+        assert!(conclusion.score < 0.5);
+        assert_eq!(conclusion.outcome, AiOutcome::Abnormal);
+    }
+
+    #[test]
+    fn the_overall_number_follows_its_rule_and_its_calibration() {
+        let three = "{ name = 'a', code = 'mass' }, { name = 'normal', offered = false }, { name = 'b', code = 'nodule' }";
+        let point = "overall = 0.5, labels = { a = 0.5, b = 0.5 }";
+        for (overall, expected) in [
+            ("{ rule = 'complement', labels = ['normal'] }", 0.75),
+            ("{ rule = 'maximum', labels = ['a', 'b'] }", 0.5),
+            (
+                "{ rule = 'maximum', labels = ['a', 'b'], calibration = { isotonic = { x = [0.0, 1.0], y = [0.0, 0.5] } } }",
+                0.25,
+            ),
+        ] {
+            let manifest = manifest("chest", three, overall, point);
+            assert_eq!(image(&manifest, None, &[0.125, 0.25, 0.5]).unwrap().overall, expected, "{overall}");
+            let names: Vec<String> = concluded(&manifest, &[(None, &[0.125, 0.25, 0.5])])
+                .findings
+                .into_iter()
+                .map(|f| f.label)
+                .collect();
+            assert_eq!(names, ["a", "b"], "a label that is not offered is not shown");
+        }
+    }
+
+    #[test]
+    fn the_raw_number_is_kept_beside_the_calibrated_one() {
+        let mut manifest = chest();
+        manifest.labels[0].calibration = Some(Calibration::Isotonic { x: vec![0.0, 1.0], y: vec![0.0, 0.5] });
+        let read = image(&manifest, None, &[0.5, 0.0]).unwrap();
+        assert_eq!((read.raw, read.overall), (0.5, 0.25));
+    }
+
+    #[test]
+    fn a_number_that_is_none_is_never_a_low_score() {
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            assert_eq!(image(&chest(), None, &[0.1, bad]).unwrap_err(), NoScore::NonFinite);
+        }
+        assert_eq!(image(&chest(), None, &[0.1]).unwrap_err(), NoScore::NonFinite, "a number too few");
+    }
+
+    #[test]
+    fn regions_are_drawn_only_where_the_image_itself_is_flagged() {
+        let manifest = chest();
+        let map =
+            |channels| ActivationMap { channels, height: 1, width: 2, values: vec![0.0, 1.0, 1.0, 0.0] };
+        let count = |scores: &[f32], channels| {
+            let mut read = image(&manifest, None, scores).unwrap();
+            read.map = Some(map(channels));
+            conclude(&manifest, manifest.active_point().unwrap(), &[read]).regions.len()
+        };
+        assert_eq!(count(&[0.4, 0.1], 1), 0);
+        assert_eq!(count(&[0.6, 0.1], 1), 1);
+        assert_eq!(count(&[0.6, 0.5], 2), 2);
+        assert_eq!(count(&[0.4, 0.1], 2), 0);
+    }
 }

@@ -13,6 +13,7 @@ mod engine;
 mod error;
 mod graph;
 mod manifest;
+mod manifest_check;
 mod queue;
 mod regions;
 mod registry;
