@@ -8,10 +8,20 @@
 mod actor;
 mod chain;
 mod command;
+mod decide;
+mod discordance;
+mod draft;
 mod event;
+mod opinion_check;
 mod policy;
+mod queue;
+mod read;
 mod refusal;
+mod replay;
+mod route;
+mod sampler;
 mod state;
+mod view;
 
 pub use actor::{Actor, Role};
 pub use chain::{
@@ -19,6 +29,9 @@ pub use chain::{
     verify_chain,
 };
 pub use command::Command;
+pub use decide::{decide, is_offered, may_claim, open_case, renew_claim};
+pub use discordance::{Comparison, compare_ai, compare_reads};
+pub use draft::{Decided, NextStep, next_step, next_timer, open_slot};
 pub use event::{
     CaseImage, ClaimToken, CompleteReason, DeferReason, Event, FollowUp, ImageSet, OverruleReason, Rule, Slot,
 };
@@ -26,8 +39,13 @@ pub use policy::{
     AiAbsent, AiRole, ArbitrationOn, ClockSettings, Finalisation, Never, Policy, PolicyError, PolicyRef,
     QaSettings, QaStratum, ReleaseMode, RevealMode, SHIPPED_IDS, SecondRead, TechnicalRecallRoute, VerifyBy,
 };
+pub use queue::{CaseSummary, ClockLevel, QueueRank, ai_warning, clock_level, due_at, queue_rank, summary};
+pub use read::{Read, ReadVersion};
 pub use refusal::Refusal;
-pub use state::{
-    AddendumNote, AiRecord, CaseState, Claim, Conclusion, FoldError, Hold, Overrule, QaDraw, Read,
-    ReadVersion,
+pub use replay::{Replayed, replay};
+pub use sampler::{OTHER_STRATUM, qa_number};
+pub use state::{AddendumNote, AiRecord, CaseState, Claim, Conclusion, FoldError, Hold, Overrule, QaDraw};
+pub use view::{
+    AiShown, AiStatus, AssistedView, BlindView, CaseView, LockedView, OwnClaim, OwnRead, RevealedView,
+    StudyStatusView, may_see_events, sees_everything, study_status, view_for,
 };

@@ -4,10 +4,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::vocab::{AiResult, CaseId, Opinion, ReadId, SopInstanceUid, Timestamp, UserId};
+use crate::vocab::{
+    AiResult, CaseId, MammoView, Opinion, Pathway, ReadId, SopInstanceUid, Timestamp, UserId,
+};
 
 use super::event::{ClaimToken, DeferReason, Event, ImageSet, Rule, Slot};
 use super::policy::{PolicyRef, RevealMode};
+use super::read::{Read, ReadVersion};
 
 /// Why events are not the history of one case.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -61,57 +64,6 @@ pub enum Hold {
         /// When the wait ends by itself.
         until: Timestamp,
     },
-}
-
-/// One version of a read (R4).
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct ReadVersion {
-    /// What they said.
-    pub opinion: Opinion,
-    /// When.
-    pub at: Timestamp,
-    /// Whether others' opinions had been revealed by then.
-    pub after_reveal: bool,
-}
-
-/// One read of the case; an arbitration is kept as one too.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Read {
-    /// Its id.
-    pub id: ReadId,
-    /// Who; of an arbitration, all authors.
-    pub authors: BTreeSet<UserId>,
-    /// Authors of an arbitration who did not agree.
-    pub dissent: BTreeSet<UserId>,
-    /// Which.
-    pub slot: Slot,
-    /// What they were shown and when.
-    pub mode: RevealMode,
-    /// What the reader said before anything of another read was revealed; routing and statistics use it.
-    pub blind: Opinion,
-    /// What the reader says now.
-    pub current: Opinion,
-    /// Every version, the first one first.
-    pub versions: Vec<ReadVersion>,
-    /// When the first version was locked.
-    pub locked_at: Timestamp,
-    /// Milliseconds from opening to opinion.
-    pub reading_ms: i64,
-    /// When the AI and earlier reads were shown to them.
-    pub revealed_at: Option<Timestamp>,
-    /// When they chose to keep the opinion after that.
-    pub kept_at: Option<Timestamp>,
-    /// Since when it counts.
-    pub finalised_at: Option<Timestamp>,
-    /// Words of an arbitration.
-    pub note: String,
-}
-
-impl Read {
-    /// Whether this person gave it, alone or with others.
-    pub fn is_by(&self, user: UserId) -> bool {
-        self.authors.contains(&user)
-    }
 }
 
 /// The AI's result as the case has it.
@@ -346,7 +298,6 @@ impl CaseState {
             }
             Event::ArbitrationLocked { read, authors, dissent, opinion, note, reading_ms } => {
                 self.claim = None;
-                self.arbitration_due = None;
                 // Arbitration is done with everything in view; its mode says so.
                 let mode = RevealMode::With;
                 let mut arbitration =
@@ -404,8 +355,9 @@ impl CaseState {
             Event::Addendum { by, reason, text, opinion } => {
                 if let (Some(opinion), Some(conclusion)) = (opinion, self.conclusion.as_mut()) {
                     conclusion.outcome = opinion.clone();
-                    self.released = false;
                 }
+                // What is in the record is to be amended, by the words alone too.
+                self.released = false;
                 self.addenda.push(AddendumNote {
                     by: *by,
                     reason: reason.clone(),
@@ -415,6 +367,7 @@ impl CaseState {
                 });
             }
             Event::Reopened { .. } => {
+                self.claim = None;
                 self.conclusion = None;
                 self.overrule = Overrule::None;
                 self.reopened = true;
@@ -442,36 +395,26 @@ impl CaseState {
         self.reads.iter().find(|read| read.slot != Slot::Arbitration && read.is_by(user))
     }
 
+    /// The images that this person must still open or acknowledge (R12): all of them where the set has
+    /// more than the standard views, none otherwise.
+    pub fn images_to_open(&self, user: UserId) -> Vec<SopInstanceUid> {
+        let images = &self.set.images;
+        let standard = match self.set.pathway {
+            Pathway::Chest => 1,
+            Pathway::Mammo => {
+                let has = |view| images.iter().any(|image| image.view == Some(view));
+                MammoView::STANDARD.into_iter().filter(|view| has(*view)).count()
+            }
+        };
+        if images.len() <= standard {
+            return Vec::new();
+        }
+        let opened = self.acknowledged.get(&user);
+        let is_open = |uid: &SopInstanceUid| opened.is_some_and(|opened| opened.contains(uid));
+        images.iter().map(|image| &image.sop_instance_uid).filter(|uid| !is_open(uid)).cloned().collect()
+    }
+
     fn read_mut(&mut self, id: ReadId) -> Result<&mut Read, FoldError> {
         self.reads.iter_mut().find(|read| read.id == id).ok_or(FoldError::UnknownRead)
-    }
-}
-
-impl Read {
-    fn locked(
-        id: ReadId,
-        authors: BTreeSet<UserId>,
-        slot: Slot,
-        mode: RevealMode,
-        opinion: &Opinion,
-        at: Timestamp,
-        reading_ms: i64,
-    ) -> Read {
-        Read {
-            id,
-            authors,
-            dissent: BTreeSet::new(),
-            slot,
-            mode,
-            blind: opinion.clone(),
-            current: opinion.clone(),
-            versions: vec![ReadVersion { opinion: opinion.clone(), at, after_reveal: false }],
-            locked_at: at,
-            reading_ms,
-            revealed_at: None,
-            kept_at: None,
-            finalised_at: None,
-            note: String::new(),
-        }
     }
 }
