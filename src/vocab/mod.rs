@@ -6,6 +6,7 @@
 
 mod ai;
 mod clock;
+mod codes;
 mod finding;
 mod id;
 mod identity;
@@ -20,6 +21,9 @@ pub use ai::{
     QualityFault, Region, ViewScore,
 };
 pub use clock::{Clock, FixedClock, SystemClock, Timestamp};
+pub use codes::{
+    CT_OF_CHEST, CT_OF_CHEST_LOINC, IMAGING, LATERALITY, Loinc, PRESENT, RADIOLOGY, is_sct_identifier,
+};
 pub use finding::{BreastFeature, ChestFinding, Coded, Confidence, FindingCode, LevelOfConcern, Mark, Zone};
 pub use id::{CaseId, JobId, MessageId, ReadId, UserId};
 pub use identity::{AccessionNumber, AeTitle, NhsNumber, PatientId, Role, Sex, SiteCode};
