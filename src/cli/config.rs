@@ -1,5 +1,6 @@
 //! `doubleread config check` and `doubleread config show`.
 
+use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -22,14 +23,15 @@ pub(super) enum ConfigCommand {
 
 pub(super) fn run(command: ConfigCommand, path: Option<&Path>) -> anyhow::Result<ExitCode> {
     let (_, layered) = config::load(path)?;
+    let mut out = std::io::stdout().lock();
     match command {
-        ConfigCommand::Check => println!("the configuration is good"),
+        ConfigCommand::Check => writeln!(out, "the configuration is good")?,
         ConfigCommand::Show { origin } => {
             for (key, value, from) in layered.values() {
                 if origin {
-                    println!("{key} = {value}    # {from}");
+                    writeln!(out, "{key} = {value}    # {from}")?;
                 } else {
-                    println!("{key} = {value}");
+                    writeln!(out, "{key} = {value}")?;
                 }
             }
         }
