@@ -214,13 +214,13 @@ mod tests {
 
     #[test]
     fn the_environment_lies_over_the_file_and_the_file_over_the_defaults() {
-        let (_dir, path) = written("[service]\ntime_zone = \"UTC\"\n[database]\nmax_connections = 3\n");
-        let variables = [("DOUBLEREAD__DATABASE__MAX_CONNECTIONS".to_owned(), "5".to_owned())];
+        let (_dir, path) = written("[service]\ntime_zone = \"UTC\"\n[database.limits]\nsqlite_readers = 3\n");
+        let variables = [("DOUBLEREAD__DATABASE__LIMITS__SQLITE_READERS".to_owned(), "5".to_owned())];
         let layered = Layered::read(Some(&path), variables.into_iter()).unwrap();
         let config = layered.config().unwrap();
-        assert_eq!((config.database.max_connections, config.service.time_zone.as_str()), (5, "UTC"));
+        assert_eq!((config.database.limits.sqlite_readers, config.service.time_zone.as_str()), (5, "UTC"));
         let origin = |key: &str| layered.values().into_iter().find(|v| v.0 == key).unwrap().2.to_string();
-        assert_eq!(origin("database.max_connections"), "$DOUBLEREAD__DATABASE__MAX_CONNECTIONS");
+        assert_eq!(origin("database.limits.sqlite_readers"), "$DOUBLEREAD__DATABASE__LIMITS__SQLITE_READERS");
         assert_eq!(origin("service.synthetic_patients"), "default");
     }
 

@@ -63,26 +63,20 @@ impl Default for Service {
 }
 
 /// The `[database]` section.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Database {
-    /// `sqlite:PATH` or `postgres://...`; empty means SQLite in `service.data_dir`.
+    /// `sqlite://PATH` or `postgres://...`; empty means SQLite in `service.data_dir`.
     pub url: String,
-    /// Connections at most.
-    pub max_connections: u32,
-}
-
-impl Default for Database {
-    fn default() -> Self {
-        Self { url: String::new(), max_connections: 16 }
-    }
+    /// Limits and waiting times.
+    pub limits: crate::store::Settings,
 }
 
 impl Config {
     /// The database address in force.
     pub fn database_url(&self) -> String {
         if self.database.url.is_empty() {
-            format!("sqlite:{}", self.service.data_dir.join("doubleread.db").display())
+            crate::store::sqlite_url(&self.service.data_dir.join("doubleread.db"))
         } else {
             self.database.url.clone()
         }
