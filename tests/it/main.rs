@@ -1,5 +1,8 @@
 //! Tests of the service through its own boundaries: real files, sockets and databases.
 
+mod infer_case;
+mod infer_fixture;
+mod infer_models;
 mod store_accounts;
 mod store_database;
 mod store_instances;

@@ -1,0 +1,246 @@
+//! Models out of folders: loaded, refused with the difference named, run.
+
+use std::path::{Path, PathBuf};
+
+use doubleread::infer::{Active, Engine, InferError, ModelState, Provider, Registry, Settings, Urgency};
+use doubleread::vocab::Pathway;
+use sha2::{Digest, Sha256};
+
+use super::infer_fixture::{loaded, no_runtime, settings, tiny_graph, tiny_manifest, write_model};
+
+#[tokio::test]
+async fn a_model_that_differs_from_its_manifest_is_refused_with_the_difference_named() {
+    if no_runtime() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let graph = tiny_graph();
+    let text = "this is no graph";
+    let mut cut = graph.clone();
+    cut.truncate(300);
+    type Row<'a> = (&'a str, Option<&'a [u8]>, &'a [(&'a str, &'a str)], &'a [&'a str]);
+    let table: &[Row] = &[
+        ("no-graph", None, &[], &["model.onnx", "can't be read"]),
+        ("other-hash", Some(&cut), &[], &["SHA-256", "expected", "found"]),
+        ("not-onnx", Some(text.as_bytes()), &[], &["the runtime refuses the graph"]),
+        ("cut-short", Some(&cut), &[], &["the runtime refuses the graph"]),
+        (
+            "shape",
+            Some(&graph),
+            &[("width = 8", "width = 16")],
+            &["input's shape", "[any, 1, 8, 16]", "[any, 1, 8, 8]"],
+        ),
+        (
+            "channels",
+            Some(&graph),
+            &[("height = 8", "height = 8\nchannels = 3")],
+            &["input's shape", "[any, 3, 8, 8]"],
+        ),
+        ("input-name", Some(&graph), &[("'image'", "'picture'")], &["input's name", "picture", "image"]),
+        (
+            "output-name",
+            Some(&graph),
+            &[("scores = 'scores'", "scores = 'logits'")],
+            &["score output", "logits", "scores, map"],
+        ),
+        (
+            "labels",
+            Some(&graph),
+            &[(
+                "{ name = 'mass', feature = 'mass' }",
+                "{ name = 'mass', feature = 'mass' }, { name = 'third', offered = false }",
+            )],
+            &["number of labels", "[any, 3]", "[any, 2]"],
+        ),
+        ("unknown-key", Some(&graph), &[("trained_on", "trained_in")], &["manifest.toml", "trained_in"]),
+        ("threshold", Some(&graph), &[("labels = { mass = 0.5 }", "labels = {}")], &["no threshold", "mass"]),
+    ];
+    for (folder, bytes, replace, _) in table {
+        // Every row but that of the hash has the hash of what is there.
+        let hashed = if *folder == "other-hash" { graph.as_slice() } else { bytes.unwrap_or(&graph) };
+        write_model(dir.path(), folder, &tiny_manifest(folder, hashed, replace), *bytes);
+    }
+    write_model(dir.path(), "good-1", &tiny_manifest("good", &graph, &[]), Some(&graph));
+    let active = Active { mammo: Some("good-1".into()), ..Active::default() };
+    let registry = loaded(Settings { active, ..settings(dir.path()) }).await;
+
+    for (folder, _, _, words) in table {
+        let model = registry.model(folder).expect("listed");
+        let ModelState::Refused(error) = &model.state else { panic!("{folder} is {}", model.state.word()) };
+        for word in *words {
+            assert!(error.to_string().contains(word), "{folder}: {error}");
+        }
+    }
+    let engine = registry.active(Pathway::Mammo).expect("the good model keeps serving");
+    assert_eq!(engine.provider(), Provider::Cpu);
+    assert!(engine.score(vec![0.25; 64], Urgency::Routine).await.is_ok());
+    registry.stop();
+}
+
+#[tokio::test]
+async fn which_model_speaks_is_never_guessed() {
+    if no_runtime() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let graph = tiny_graph();
+    write_model(dir.path(), "a-1", &tiny_manifest("a", &graph, &[]), Some(&graph));
+    let only = loaded(settings(dir.path())).await;
+    assert_eq!(only.active(Pathway::Mammo).expect("the only one").manifest().name, "a");
+    let none = only.active(Pathway::Chest).expect_err("none for chest").to_string();
+    assert!(none.contains("chest") && none.contains("none in"), "{none}");
+
+    write_model(dir.path(), "b-1", &tiny_manifest("b", &graph, &[]), Some(&graph));
+    let two = loaded(settings(dir.path())).await;
+    let which = two.active(Pathway::Mammo).expect_err("two, none named").to_string();
+    assert!(which.contains("infer.active.mammo"), "{which}");
+
+    let active = Active { mammo: Some("c-1".into()), ..Active::default() };
+    let absent = loaded(Settings { active, ..settings(dir.path()) }).await;
+    let named = absent.active(Pathway::Mammo).expect_err("named, not there").to_string();
+    assert!(named.contains("c-1"), "{named}");
+}
+
+#[tokio::test]
+async fn a_folder_without_models_stops_nothing() {
+    let registry = loaded(settings(Path::new("no-such-folder"))).await;
+    assert!(registry.models().is_empty());
+    assert!(matches!(registry.active(Pathway::Chest), Err(InferError::NoModel { .. })));
+}
+
+#[tokio::test]
+async fn models_load_behind_the_start_of_the_service() {
+    if no_runtime() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let graph = tiny_graph();
+    write_model(dir.path(), "a-1", &tiny_manifest("a", &graph, &[]), Some(&graph));
+    let registry = Registry::start(settings(dir.path())).expect("a registry");
+    // Whatever it answers now, it answers at once, and says why where there is no engine.
+    if let Err(error) = registry.active(Pathway::Mammo) {
+        assert!(error.to_string().contains("loading") || error.to_string().contains("none in"), "{error}");
+    }
+    registry.wait_until_loaded().await;
+    assert!(registry.is_loaded() && registry.active(Pathway::Mammo).is_ok());
+}
+
+#[test]
+fn cuda_that_cannot_be_had_is_refused_unless_a_fallback_is_named() {
+    if no_runtime() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let graph = tiny_graph();
+    let folder = write_model(dir.path(), "a-1", &tiny_manifest("a", &graph, &[]), Some(&graph));
+    let providers = vec![Provider::Cuda, Provider::Cpu];
+    let strict = Settings { providers, ..settings(dir.path()) };
+    match Engine::load(&folder, &strict) {
+        // The library of PyPI's onnxruntime wheel has no CUDA in it.
+        Err(InferError::ProviderUnavailable { provider: Provider::Cuda, problem }) => {
+            assert!(!problem.is_empty())
+        }
+        Err(other) => panic!("refused for another reason: {other}"),
+        Ok(engine) => {
+            assert_eq!(engine.provider(), Provider::Cuda, "never another one in silence");
+            return;
+        }
+    }
+    let fallback = Engine::load(&folder, &Settings { fallback: Some(Provider::Cpu), ..strict });
+    assert_eq!(fallback.expect("the fallback").provider(), Provider::Cpu);
+}
+
+#[test]
+fn a_missing_library_is_refused_with_what_to_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let graph = tiny_graph();
+    let folder = write_model(dir.path(), "a-1", &tiny_manifest("a", &graph, &[]), Some(&graph));
+    let elsewhere = Settings { runtime_library: Some(dir.path().join("none.so")), ..settings(dir.path()) };
+    match Engine::load(&folder, &elsewhere) {
+        Err(error @ InferError::RuntimeMissing(_)) => assert!(error.to_string().contains("make runtime")),
+        // A process has one library for good: another test loaded it before.
+        Ok(_) => println!("the library was loaded already"),
+        Err(other) => panic!("{other}"),
+    }
+}
+
+/// A public model of the shared folder, or `None` with a line that says so.
+fn shared_model(name: &str) -> Option<Vec<u8>> {
+    let root = std::env::var_os("DOUBLEREAD_SHARED_DATA")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"), PathBuf::from);
+    let path = root.join("models").join(name);
+    std::fs::read(&path).ok().or_else(|| {
+        println!("skipped: no {}", path.display());
+        None
+    })
+}
+
+/// Numbers that any language can make again: `(i * 31 mod 997) / 997`.
+fn pattern(length: usize, scale: f64, offset: f64) -> Vec<f32> {
+    (0..length).map(|i| ((i * 31 % 997) as f64 / 997.0 * scale + offset) as f32).collect()
+}
+
+async fn raw_scores(manifest: &str, graph: &[u8], image: Vec<f32>) -> Vec<f32> {
+    let dir = tempfile::tempdir().unwrap();
+    let hash = hex::encode(Sha256::digest(graph));
+    let folder = write_model(dir.path(), "m-1", &manifest.replace("HASH", &hash), Some(graph));
+    let engine = Engine::load(&folder, &settings(dir.path())).expect("loads");
+    engine.score(image, Urgency::Routine).await.expect("scores").output.scores
+}
+
+const SQUEEZENET: &str = "
+    name = 'kermany'\nversion = '1'\npathway = 'chest'\nfile = 'model.onnx'\nsha256 = 'HASH'\ncard = 'CARD.md'
+    trained_on = 'children of one hospital'\noperating_point = 'half'
+    labels = [{ name = 'bacterial', code = 'consolidation' }, { name = 'normal', offered = false },
+              { name = 'viral', code = 'interstitial_lung_disease' }]
+    overall = { rule = 'complement', labels = ['normal'] }
+    operating_points = [{ name = 'half', chosen_on = 'nothing', overall = 0.5, labels = { bacterial = 0.5, viral = 0.5 } }]
+    graph = { input = 'image', scores = 'logits', activation = 'softmax', batch = { dynamic = { max = 4 } } }
+    [input]
+    preprocessing = 'imagenet-224-v1'\nwidth = 224\nheight = 224\nchannels = 3\nresize = 'triangle'
+    range = { mean_std = { mean = [0.485, 0.456, 0.406], std = [0.229, 0.224, 0.225] } }
+    aspect = 'stretch'\nwindowing = 'voi'\n";
+
+const SMALL_CHEST: &str = "
+    name = 'small-chest'\nversion = '1'\npathway = 'chest'\nfile = 'model.onnx'\nsha256 = 'HASH'\ncard = 'CARD.md'
+    trained_on = 'adults of one hospital'\noperating_point = 'half'
+    labels = [LABELS]
+    overall = { rule = 'label', labels = ['label-0'] }
+    operating_points = [{ name = 'half', chosen_on = 'nothing', overall = 0.5 }]
+    graph = { input = 'image', scores = 'probabilities', activation = 'probabilities', batch = { dynamic = { max = 4 } } }
+    [input]
+    preprocessing = 'byte-128-v1'\nwidth = 128\nheight = 128\nrange = 'byte'\nresize = 'area'
+    aspect = 'stretch'\nwindowing = 'voi'\n";
+
+#[tokio::test]
+async fn public_models_give_what_the_python_runtime_gives() {
+    if no_runtime() {
+        return;
+    }
+    // Made with onnxruntime 1.31.1 under Python from the same pattern; equal to 1e-4 relative.
+    if let Some(graph) = shared_model("cxr-squeezenet11-kermany3-m3mentomor1.onnx") {
+        let scores = raw_scores(SQUEEZENET, &graph, pattern(3 * 224 * 224, 4.0, -2.0)).await;
+        close(&scores, &[0.0, 9.019_75, 0.0]);
+    }
+    if let Some(graph) = shared_model("small-chest-15.onnx") {
+        let labels: Vec<String> = (0..15)
+            .map(|i| format!("{{ name = 'label-{i}', code = 'other', offered = {} }}", i == 0))
+            .collect();
+        let manifest = SMALL_CHEST.replace("LABELS", &labels.join(", "));
+        let scores = raw_scores(&manifest, &graph, pattern(128 * 128, 255.0, 0.0)).await;
+        close(
+            &scores,
+            &[
+                0.137_922, 0.062_159, 0.094_201, 0.185_190, 0.049_458, 0.119_558, 0.060_983, 0.065_787,
+                0.098_120, 0.073_417, 0.052_438, 0.145_427, 0.078_137, 0.013_449, 0.069_777,
+            ],
+        );
+    }
+}
+
+fn close(found: &[f32], expected: &[f32]) {
+    assert_eq!(found.len(), expected.len());
+    for (f, e) in found.iter().zip(expected) {
+        assert!((f - e).abs() <= 1e-4 * e.abs().max(1e-2), "{found:?} is not {expected:?}");
+    }
+}
