@@ -1,1 +1,151 @@
-//! (being built)
+//! Pages and JSON API: one file per resource, no rule lives here.
+//!
+//! In: requests of people and programs. Out: what `reading` decided and `store` kept, as pages (askama, on the NHS
+//! design system without its logo and typeface) and as JSON (OpenAPI at `/api/openapi.json`). Must never decide a
+//! rule of a pathway, show a reader anything of a case that `reading` did not put into that reader's view
+//! (PATHWAYS R5), or put internals or identities into an error.
+
+pub mod access;
+mod api;
+mod assets;
+mod caller;
+mod credentials;
+mod error;
+mod guard;
+mod health;
+mod pages;
+mod settings;
+mod sign_in;
+mod state;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get, post};
+use tokio_util::sync::CancellationToken;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::limit::RequestBodyLimitLayer;
+use tower_http::timeout::TimeoutLayer;
+
+pub use caller::Caller;
+pub use credentials::{PasswordError, SHORTEST_PASSWORD, fresh_token, hash_password, token_hash};
+pub use error::HttpError;
+pub use settings::{ListenError, Settings};
+pub use state::{AppState, ModelDirectory, ModelStatus, Parts};
+
+/// Pages and files, with their methods as the table of access names them.
+struct Pages {
+    router: Router<AppState>,
+    routes: Vec<(&'static str, String)>,
+}
+
+impl Pages {
+    fn get<H, T>(self, path: &str, handler: H) -> Self
+    where
+        H: axum::handler::Handler<T, AppState>,
+        T: 'static,
+    {
+        self.on("GET", path, get(handler))
+    }
+    fn post<H, T>(self, path: &str, handler: H) -> Self
+    where
+        H: axum::handler::Handler<T, AppState>,
+        T: 'static,
+    {
+        self.on("POST", path, post(handler))
+    }
+    fn on(mut self, method: &'static str, path: &str, route: MethodRouter<AppState>) -> Self {
+        self.routes.push((method, path.to_owned()));
+        self.router = self.router.route(path, route);
+        self
+    }
+}
+
+/// Everything that is served, and the list of its routes.
+fn all_routes() -> (Router<AppState>, Vec<(&'static str, String)>) {
+    let pages = Pages { router: Router::new(), routes: Vec::new() }
+        .get("/health/live", health::live)
+        .get("/health/ready", health::ready)
+        .get("/metrics", health::metrics)
+        .get("/assets/{name}", assets::asset);
+    let pages = pages::add(pages);
+    let (api, mut routes) = api::router();
+    routes.extend(pages.routes);
+    (pages.router.merge(api), routes)
+}
+
+/// Method and path of every route, for the test that holds them against [`access::TABLE`].
+pub fn routes() -> Vec<(&'static str, String)> {
+    all_routes().1
+}
+
+/// Everything that is served.
+pub fn router(state: AppState) -> Router {
+    let within = Duration::from_secs(state.settings.request_timeout_seconds);
+    let (routes, _) = all_routes();
+    routes
+        .route_layer(from_fn_with_state(state.clone(), guard::admit))
+        .fallback(nothing_here)
+        .layer(from_fn(error::errors_as_pages))
+        .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| -> Response {
+            tracing::error!("a request ended in a panic");
+            HttpError::Internal.into_response()
+        }))
+        .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, within))
+        .layer(RequestBodyLimitLayer::new(state.settings.body_limit_bytes))
+        .layer(from_fn_with_state(state.clone(), guard::answer_headers))
+        .with_state(state)
+}
+
+async fn nothing_here() -> HttpError {
+    HttpError::NotFound
+}
+
+/// Opens the port of the settings.
+///
+/// # Errors
+/// An address that other machines can reach without TLS in front, or one that can't be opened.
+pub async fn listen(settings: &Settings) -> Result<tokio::net::TcpListener, ListenError> {
+    settings.check()?;
+    let address = settings.listen;
+    tokio::net::TcpListener::bind(address).await.map_err(|source| ListenError::Bind { address, source })
+}
+
+/// Serves until `stop`; requests in flight are finished.
+///
+/// # Errors
+/// The listener failed.
+pub async fn serve(
+    listener: tokio::net::TcpListener,
+    state: AppState,
+    stop: CancellationToken,
+) -> std::io::Result<()> {
+    let service = router(state).into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned()).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s07_every_route_has_a_row_in_the_table_of_access() {
+        let registered = routes();
+        for (method, path) in &registered {
+            let method = method.parse().unwrap();
+            assert!(access::row(&method, path).is_some(), "{method} {path} has no row");
+        }
+        for row in access::TABLE {
+            assert!(
+                registered.iter().any(|(method, path)| *method == row.method && path == row.path),
+                "{} {} stands in the table and is no route",
+                row.method,
+                row.path
+            );
+        }
+    }
+}

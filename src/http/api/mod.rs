@@ -1,0 +1,46 @@
+//! The JSON API: all that a page can do, documented at `/api/openapi.json`.
+
+mod session;
+
+use axum::routing::get;
+use axum::{Json, Router};
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+
+use super::state::AppState;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "doubleread",
+        description = "AI triage of chest X-rays and mammograms, verified by people. Investigational software, not a \
+                       medical device. Sign in with `POST /api/session` (a cookie, and a token that every change \
+                       carries in the header `X-CSRF-Token`) or send `Authorization: Bearer ...` with a token made by \
+                       `doubleread token`. All times are UTC, ISO 8601. Errors have a stable `code` and a `message` \
+                       in plain words: 401 sign in, 403 not for your role, 404 not there or not yours to see, 409 \
+                       somebody was there first, 422 refused by the rules of reading, 429 too often."
+    ),
+    components(schemas(super::error::ErrorBody))
+)]
+struct Document;
+
+/// The API's routes, and their methods and paths.
+pub(super) fn router() -> (Router<AppState>, Vec<(&'static str, String)>) {
+    let (router, document) =
+        OpenApiRouter::with_openapi(Document::openapi()).merge(session::router()).split_for_parts();
+    let mut routes = vec![("GET", "/api/openapi.json".to_owned())];
+    for (path, item) in &document.paths.paths {
+        for (method, present) in [
+            ("GET", item.get.is_some()),
+            ("POST", item.post.is_some()),
+            ("DELETE", item.delete.is_some()),
+            ("PUT", item.put.is_some()),
+        ] {
+            if present {
+                routes.push((method, path.clone()));
+            }
+        }
+    }
+    let router = router.route("/api/openapi.json", get(move || async move { Json(document) }));
+    (router, routes)
+}

@@ -1,0 +1,159 @@
+//! What stands around every page: head, navigation, theme, the line about synthetic patients.
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+
+use crate::http::assets;
+use crate::http::caller::{Caller, cookie};
+use crate::http::error::HttpError;
+use crate::http::state::AppState;
+use crate::vocab::{Role, Timestamp};
+
+/// Cookie that keeps the choice of theme.
+pub(super) const THEME_COOKIE: &str = "doubleread-theme";
+
+/// One entry of the navigation.
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    pub path: &'static str,
+    pub words: &'static str,
+    pub current: bool,
+}
+
+/// What stands around a page.
+#[derive(Debug, Clone)]
+pub(super) struct Frame {
+    pub title: String,
+    pub dark: bool,
+    pub stylesheet: String,
+    pub script: String,
+    pub reading_script: String,
+    pub icon: String,
+    pub csrf: String,
+    pub person: Option<String>,
+    pub entries: Vec<Entry>,
+    pub synthetic: bool,
+    pub here: String,
+}
+
+impl Frame {
+    /// A frame for a page that nobody in particular sees.
+    pub(super) fn bare(title: &str) -> Self {
+        Self {
+            title: title.to_owned(),
+            dark: true,
+            stylesheet: assets::address("dark.css"),
+            script: assets::address("nhsuk-frontend.js"),
+            reading_script: assets::address("reading.js"),
+            icon: assets::address("icon.svg"),
+            csrf: String::new(),
+            person: None,
+            entries: Vec::new(),
+            synthetic: false,
+            here: "/".to_owned(),
+        }
+    }
+}
+
+/// The frame of this request and how times are written on it; `caller` is none only before signing in.
+#[derive(Debug, Clone)]
+pub(super) struct Look {
+    pub caller: Option<Caller>,
+    dark: bool,
+    path: String,
+    synthetic: bool,
+    zone: jiff::tz::TimeZone,
+    now: Timestamp,
+}
+
+impl Look {
+    /// The frame of a page with this title.
+    pub(super) fn frame(&self, title: &str) -> Frame {
+        let mut frame = Frame::bare(title);
+        frame.dark = self.dark;
+        frame.stylesheet = assets::address(if self.dark { "dark.css" } else { "light.css" });
+        frame.synthetic = self.synthetic;
+        frame.here = self.path.clone();
+        if let Some(caller) = &self.caller {
+            frame.csrf = caller.csrf.clone();
+            frame.person = Some(caller.display_name.clone());
+            frame.entries = entries(caller, &self.path);
+        }
+        frame
+    }
+
+    /// An instant as people here write it: the time alone today, with the date otherwise.
+    pub(super) fn time(&self, at: Timestamp) -> String {
+        let local = at.to_jiff().to_zoned(self.zone.clone());
+        let today = self.now.to_jiff().to_zoned(self.zone.clone()).date();
+        if local.date() == today {
+            local.strftime("%H:%M").to_string()
+        } else {
+            local.strftime("%-d %b %Y %H:%M").to_string()
+        }
+    }
+
+    /// The time from now until `at` (or since), in words.
+    pub(super) fn distance(&self, at: Timestamp) -> String {
+        in_words(at.ms_since(self.now).abs())
+    }
+
+    /// The present instant.
+    pub(super) fn now(&self) -> Timestamp {
+        self.now
+    }
+}
+
+/// A length of time in its largest fitting unit.
+fn in_words(ms: i64) -> String {
+    let minutes = ms / 60_000;
+    match minutes {
+        0 => "less than a minute".to_owned(),
+        1 => "1 minute".to_owned(),
+        2..120 => format!("{minutes} minutes"),
+        120..2880 => format!("{} hours", minutes / 60),
+        _ => format!("{} days", minutes / 1440),
+    }
+}
+
+fn entries(caller: &Caller, here: &str) -> Vec<Entry> {
+    let all: [(&'static str, &'static str, &[Role]); 4] = [
+        ("/worklist", "Worklist", &[Role::Reader, Role::Lead]),
+        ("/studies", "Arrivals", &[Role::Radiographer, Role::Reader, Role::Lead, Role::Admin]),
+        ("/audit", "Agreement", &[Role::Auditor, Role::Lead, Role::Admin]),
+        ("/operations", "Needs attention", &[Role::Lead, Role::Admin]),
+    ];
+    all.into_iter()
+        .filter(|(_, _, roles)| roles.iter().any(|role| caller.is(*role)))
+        .map(|(path, words, _)| Entry { path, words, current: here.starts_with(path) })
+        .collect()
+}
+
+impl FromRequestParts<AppState> for Look {
+    type Rejection = HttpError;
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, HttpError> {
+        let caller =
+            <Caller as axum::extract::OptionalFromRequestParts<AppState>>::from_request_parts(parts, state).await?;
+        Ok(Self {
+            caller,
+            dark: cookie(&parts.headers, THEME_COOKIE) != Some("light"),
+            path: parts.uri.path().to_owned(),
+            synthetic: state.synthetic_patients,
+            zone: state.time_zone.clone(),
+            now: state.clock.now(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_length_of_time_is_said_in_one_unit() {
+        assert_eq!(in_words(59_000), "less than a minute");
+        assert_eq!(in_words(95 * 60_000), "95 minutes");
+        assert_eq!(in_words(47 * 3_600_000), "47 hours");
+        assert_eq!(in_words(5 * 86_400_000), "5 days");
+    }
+}

@@ -1,0 +1,90 @@
+//! What the routes share, made once by the composition root.
+
+use std::sync::Arc;
+
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::sync::Semaphore;
+
+use super::settings::Settings;
+use crate::store::Store;
+use crate::vocab::{Clock, Pathway};
+
+/// One model as pages and the API show it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+pub struct ModelStatus {
+    /// Name in the manifest.
+    pub name: String,
+    /// Version in the manifest.
+    pub version: String,
+    /// The pathway that it scores.
+    #[schema(value_type = String)]
+    pub pathway: Pathway,
+    /// What it was trained on, in a sentence that pages show beside its results.
+    pub trained_on: String,
+    /// Execution provider that really runs it (`cpu`, `cuda`); none where it is not loaded.
+    pub provider: Option<String>,
+    /// Why it is not available, in words; empty where it is.
+    pub fault: String,
+}
+
+/// Where the routes learn which models there are (only the composition root knows `infer`).
+pub trait ModelDirectory: Send + Sync {
+    /// Every model of the registry, loaded or not.
+    fn models(&self) -> Vec<ModelStatus>;
+}
+
+/// A directory that does not change.
+impl ModelDirectory for Vec<ModelStatus> {
+    fn models(&self) -> Vec<ModelStatus> {
+        self.clone()
+    }
+}
+
+/// What the composition root hands over.
+pub struct Parts {
+    /// The database.
+    pub store: Store,
+    /// The registry of models.
+    pub models: Arc<dyn ModelDirectory>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The `[http]` section.
+    pub settings: Settings,
+    /// Renders the metrics of this process.
+    pub metrics: PrometheusHandle,
+    /// Whether all patients are synthetic, which every page then says.
+    pub synthetic_patients: bool,
+    /// Zone of the times on pages.
+    pub time_zone: jiff::tz::TimeZone,
+}
+
+/// What the routes share.
+#[derive(Clone)]
+pub struct AppState {
+    pub(super) store: Store,
+    pub(super) models: Arc<dyn ModelDirectory>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) settings: Arc<Settings>,
+    pub(super) metrics: PrometheusHandle,
+    pub(super) synthetic_patients: bool,
+    pub(super) time_zone: jiff::tz::TimeZone,
+    /// Bounds the passwords that are checked at the same time.
+    pub(super) password_checks: Arc<Semaphore>,
+}
+
+impl AppState {
+    /// From what the composition root hands over.
+    pub fn new(parts: Parts) -> Self {
+        let password_checks = Arc::new(Semaphore::new(parts.settings.password_checks.max(1)));
+        Self {
+            store: parts.store,
+            models: parts.models,
+            clock: parts.clock,
+            settings: Arc::new(parts.settings),
+            metrics: parts.metrics,
+            synthetic_patients: parts.synthetic_patients,
+            time_zone: parts.time_zone,
+            password_checks,
+        }
+    }
+}
