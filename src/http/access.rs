@@ -89,8 +89,15 @@ mod tests {
     fn only_signing_in_health_and_files_are_open_to_anyone() {
         let open: Vec<&str> = TABLE.iter().filter(|row| row.who == Who::Anyone).map(|row| row.path).collect();
         let expected = [
-            "/health/live", "/health/ready", "/metrics", "/assets/{name}", "/sign-in", "/sign-in", "/theme",
-            "/api/openapi.json", "/api/session",
+            "/health/live",
+            "/health/ready",
+            "/metrics",
+            "/assets/{name}",
+            "/sign-in",
+            "/sign-in",
+            "/theme",
+            "/api/openapi.json",
+            "/api/session",
         ];
         assert_eq!(open, expected);
     }

@@ -109,7 +109,8 @@ pub(super) async fn identify(state: &AppState, headers: &HeaderMap) -> Result<Op
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
             .map(|(_, token)| token.trim())
             .ok_or(HttpError::Unauthenticated)?;
-        let token = state.store.api_token(&token_hash(token), now).await?.ok_or(HttpError::Unauthenticated)?;
+        let token =
+            state.store.api_token(&token_hash(token), now).await?.ok_or(HttpError::Unauthenticated)?;
         let user = state.store.user(token.user_id).await?.ok_or(HttpError::Unauthenticated)?;
         let sites = match token.site {
             Some(site) => BTreeSet::from([site]),

@@ -3,8 +3,8 @@
 //! In: what a person or machine offers. Out: hashes to store, or whether they match. Never: a
 //! password or token in a log, or an answer whose time tells whether an account exists.
 
-use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
 use argon2::Argon2;
+use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rand::RngCore;
@@ -34,7 +34,8 @@ pub fn hash_password(password: &str) -> Result<String, PasswordError> {
     let mut salt = [0_u8; 16];
     rand::rng().fill_bytes(&mut salt);
     let salt = SaltString::encode_b64(&salt).map_err(|_| PasswordError::Hashing)?;
-    let hash = Argon2::default().hash_password(password.as_bytes(), &salt).map_err(|_| PasswordError::Hashing)?;
+    let hash =
+        Argon2::default().hash_password(password.as_bytes(), &salt).map_err(|_| PasswordError::Hashing)?;
     Ok(hash.to_string())
 }
 

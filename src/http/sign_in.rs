@@ -68,7 +68,11 @@ pub(super) async fn sign_in(
     let absolute = now.plus_minutes(settings.session_absolute_minutes);
     state.store.create_session(&token_hash(&token), user.user_id, idle, absolute, now).await?;
     tracing::info!(user.id = %user.user_id, "signed in");
-    Ok(Begun { csrf: csrf_token(&token), cookie: cookie_header(state, &token, absolute.ms_since(now) / 1000)?, user })
+    Ok(Begun {
+        csrf: csrf_token(&token),
+        cookie: cookie_header(state, &token, absolute.ms_since(now) / 1000)?,
+        user,
+    })
 }
 
 /// Ends a session on the server; the answer takes the cookie away as well.
@@ -82,11 +86,7 @@ pub(super) async fn sign_out(state: &AppState, session: Option<&str>) -> Result<
     cookie_header(state, "", 0)
 }
 
-async fn check_password(
-    state: &AppState,
-    hash: Option<String>,
-    password: String,
-) -> Result<bool, HttpError> {
+async fn check_password(state: &AppState, hash: Option<String>, password: String) -> Result<bool, HttpError> {
     let _permit = state.password_checks.acquire().await.map_err(|_| HttpError::Internal)?;
     tokio::task::spawn_blocking(move || password_matches(hash.as_deref(), &password))
         .await
@@ -96,6 +96,8 @@ async fn check_password(
 fn cookie_header(state: &AppState, token: &str, seconds: i64) -> Result<HeaderValue, HttpError> {
     let secure = if state.settings.behind_tls_proxy { "; Secure" } else { "" };
     let name = cookie_name(state);
-    HeaderValue::from_str(&format!("{name}={token}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}"))
-        .map_err(|error| HttpError::internal(&error))
+    HeaderValue::from_str(&format!(
+        "{name}={token}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}"
+    ))
+    .map_err(|error| HttpError::internal(&error))
 }

@@ -3,6 +3,8 @@
 mod infer_case;
 mod infer_fixture;
 mod infer_models;
+mod http_service;
+mod http_sign_in;
 mod store_accounts;
 mod store_database;
 mod store_instances;

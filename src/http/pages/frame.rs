@@ -133,7 +133,8 @@ impl FromRequestParts<AppState> for Look {
     type Rejection = HttpError;
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, HttpError> {
         let caller =
-            <Caller as axum::extract::OptionalFromRequestParts<AppState>>::from_request_parts(parts, state).await?;
+            <Caller as axum::extract::OptionalFromRequestParts<AppState>>::from_request_parts(parts, state)
+                .await?;
         Ok(Self {
             caller,
             dark: cookie(&parts.headers, THEME_COOKIE) != Some("light"),

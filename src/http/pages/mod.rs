@@ -60,7 +60,8 @@ async fn choose_theme(
 ) -> Response {
     let theme = if choice.theme == "light" { "light" } else { "dark" };
     let secure = if state.settings.behind_tls_proxy { "; Secure" } else { "" };
-    let cookie = format!("{}={theme}; Path=/; HttpOnly; SameSite=Lax; Max-Age=31536000{secure}", frame::THEME_COOKIE);
+    let cookie =
+        format!("{}={theme}; Path=/; HttpOnly; SameSite=Lax; Max-Age=31536000{secure}", frame::THEME_COOKIE);
     let mut response = Redirect::to(local_path(choice.back.as_deref())).into_response();
     if let Ok(value) = HeaderValue::from_str(&cookie) {
         response.headers_mut().insert(header::SET_COOKIE, value);
@@ -70,7 +71,8 @@ async fn choose_theme(
 
 /// A path of our own, or the home page: an address from outside must not lead away from here.
 fn local_path(path: Option<&str>) -> &str {
-    path.filter(|p| p.starts_with('/') && !p.starts_with("//") && !p.contains(['\\', '\r', '\n'])).unwrap_or("/")
+    path.filter(|p| p.starts_with('/') && !p.starts_with("//") && !p.contains(['\\', '\r', '\n']))
+        .unwrap_or("/")
 }
 
 /// An answer that sends the browser to another page of ours after a form.

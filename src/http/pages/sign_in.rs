@@ -86,7 +86,9 @@ pub(in crate::http) fn send_there(back: Option<&str>) -> Response {
             let encoded: String = path
                 .bytes()
                 .map(|b| match b {
-                    b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'.' | b'_' => char::from(b).to_string(),
+                    b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'.' | b'_' => {
+                        char::from(b).to_string()
+                    }
                     _ => format!("%{b:02X}"),
                 })
                 .collect();

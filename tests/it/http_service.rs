@@ -1,0 +1,183 @@
+//! A web side on a port of its own over a fresh database, and a small client that keeps cookies.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use doubleread::http::{self, AppState, Parts};
+use doubleread::store::{NewUser, Store, sqlite_url};
+use doubleread::vocab::{Clock, FixedClock, Role, Timestamp, UserId};
+use reqwest::header::{HeaderMap, LOCATION, SET_COOKIE};
+use reqwest::{Client, Method, StatusCode};
+use tokio_util::sync::CancellationToken;
+
+/// Password of every person in these tests.
+pub const PASSWORD: &str = "a long enough password";
+
+/// A running web side.
+pub struct Service {
+    pub store: Store,
+    pub clock: FixedClock,
+    pub base: String,
+    stop: CancellationToken,
+    _folder: tempfile::TempDir,
+}
+
+impl Service {
+    /// Starts with the usual settings.
+    pub async fn start() -> Self {
+        Self::start_with(http::Settings::default()).await
+    }
+
+    /// Starts with other settings; the port is always a free one.
+    pub async fn start_with(settings: http::Settings) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store =
+            Store::open(&sqlite_url(&folder.path().join("test.db")), Default::default()).await.unwrap();
+        let clock = FixedClock::at("2026-03-02T09:00:00.000Z".parse().unwrap());
+        store.migrate(clock.now()).await.unwrap();
+        let settings = http::Settings { listen: "127.0.0.1:0".parse().unwrap(), ..settings };
+        let listener = http::listen(&settings).await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let state = AppState::new(Parts {
+            store: store.clone(),
+            models: Arc::new(Vec::new()),
+            clock: Arc::new(clock.clone()),
+            settings,
+            metrics: doubleread::telemetry::start_metrics(),
+            synthetic_patients: true,
+            time_zone: jiff::tz::TimeZone::UTC,
+        });
+        let stop = CancellationToken::new();
+        tokio::spawn(http::serve(listener, state, stop.clone()));
+        Self { store, clock, base, stop, _folder: folder }
+    }
+
+    /// The present instant of the service.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Makes an account with the password of these tests.
+    pub async fn person(&self, name: &str, roles: &[Role]) -> UserId {
+        let user = NewUser {
+            sign_in_name: name.to_owned(),
+            display_name: format!("Person {name}"),
+            password_hash: Some(http::hash_password(PASSWORD).unwrap()),
+            roles: roles.iter().copied().collect(),
+            sites: BTreeSet::new(),
+        };
+        self.store.create_user(user, self.now()).await.unwrap().user_id
+    }
+
+    /// A client that nobody has signed in with.
+    pub fn visitor(&self) -> Visitor {
+        // Two tests may both be the first: the second one's provider is the same.
+        let _already_there = rustls::crypto::ring::default_provider().install_default();
+        let client = Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        Visitor { client, base: self.base.clone(), cookie: None, csrf: String::new() }
+    }
+
+    /// A client that `name` has signed in with over the API.
+    pub async fn signed_in(&self, name: &str) -> Visitor {
+        let mut visitor = self.visitor();
+        let answer = visitor
+            .send(
+                Method::POST,
+                "/api/session",
+                Body::Json(serde_json::json!({"name": name, "password": PASSWORD})),
+            )
+            .await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+        visitor.csrf = answer.json()["csrf_token"].as_str().unwrap().to_owned();
+        visitor
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+/// What is sent along.
+pub enum Body {
+    Nothing,
+    Json(serde_json::Value),
+    Form(Vec<(String, String)>),
+}
+
+/// A client that keeps its cookie.
+#[derive(Clone)]
+pub struct Visitor {
+    client: Client,
+    base: String,
+    pub cookie: Option<String>,
+    pub csrf: String,
+}
+
+/// An answer, read to its end.
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub text: String,
+}
+
+impl Answer {
+    /// The body as JSON.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("no JSON: {}", self.text))
+    }
+    /// Where it sends the browser.
+    pub fn location(&self) -> &str {
+        self.headers[LOCATION].to_str().unwrap()
+    }
+}
+
+impl Visitor {
+    /// Reads a page or a resource.
+    pub async fn get(&mut self, path: &str) -> Answer {
+        self.send(Method::GET, path, Body::Nothing).await
+    }
+    /// Sends JSON with the token of the session.
+    pub async fn post(&mut self, path: &str, body: serde_json::Value) -> Answer {
+        self.send(Method::POST, path, Body::Json(body)).await
+    }
+    /// Sends a form with the token of the session in its field.
+    pub async fn submit(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let mut fields: Vec<(String, String)> =
+            fields.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        fields.push(("csrf".to_owned(), self.csrf.clone()));
+        self.send(Method::POST, path, Body::Form(fields)).await
+    }
+    /// Sends anything.
+    pub async fn send(&mut self, method: Method, path: &str, body: Body) -> Answer {
+        let mut request = self.client.request(method, format!("{}{path}", self.base));
+        if let Some(cookie) = &self.cookie {
+            request = request.header("cookie", cookie);
+        }
+        request = match body {
+            Body::Nothing => request.header("x-csrf-token", &self.csrf),
+            Body::Json(value) => request.header("x-csrf-token", &self.csrf).json(&value),
+            Body::Form(fields) => {
+                let text: Vec<String> =
+                    fields.iter().map(|(k, v)| format!("{}={}", percent(k), percent(v))).collect();
+                request.header("content-type", "application/x-www-form-urlencoded").body(text.join("&"))
+            }
+        };
+        let response = request.send().await.unwrap();
+        for cookie in response.headers().get_all(SET_COOKIE) {
+            let pair = cookie.to_str().unwrap().split(';').next().unwrap();
+            if pair.starts_with("doubleread=") {
+                self.cookie = Some(pair.to_owned()).filter(|p| p != "doubleread=");
+            }
+        }
+        let (status, headers) = (response.status(), response.headers().clone());
+        Answer { status, headers, text: response.text().await.unwrap() }
+    }
+}
+
+fn percent(text: &str) -> String {
+    text.bytes()
+        .map(|b| if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { format!("%{b:02X}") })
+        .collect()
+}
