@@ -124,13 +124,11 @@ pub struct FrameAttributes {
     pub frames: u32,
     /// 1 or 2.
     pub bytes_per_sample: u32,
-    /// Samples per pixel: 1 grey, 3 colour (interleaved RGB).
-    pub samples_per_pixel: u32,
     /// Bits Stored (0028,0101).
     pub bits_stored: u32,
     /// Whether samples are two's complement.
     pub signed: bool,
-    /// Photometric Interpretation (0028,0004), as sent.
+    /// Photometric Interpretation (0028,0004), as sent; `MONOCHROME2` where colour was reduced to luminance.
     pub photometric: String,
     /// Rescale Slope (0028,1053), 1 where absent.
     pub rescale_slope: f64,

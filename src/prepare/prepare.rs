@@ -1,0 +1,266 @@
+//! The path of one image: parse, scope, decode, quality, window and resize, range.
+
+use std::path::Path;
+use std::time::Instant;
+
+use super::attributes::{Attributes, PixelLayout, Reader};
+use super::dataset::{DataSet, ParseError, SourceBytes};
+use super::decode::{self, DecodeError, Frame};
+use super::greyscale::{Choice, Display, Histogram, has_own_window};
+use super::limits::Limits;
+use super::mapping::PixelMapping;
+use super::prepared::{Prepared, Timings, refusal};
+use super::resample::{Axis, resample};
+use super::scope::Scope;
+use super::scope_check::check_scope;
+use super::spec::{AspectRule, InputSpec, Layout, PhotometricRule, ValueRange, WindowingRule};
+use super::quality;
+use crate::vocab::{NotProcessed, NotProcessedReason as Reason};
+
+/// Rows that the histogram of an image with a window of its own looks at.
+const SAMPLED_ROWS: usize = 512;
+
+/// Makes a model's input of the first frame of the file at `path`, or says why it must not be scored.
+///
+/// Blocking: reads, decodes and resizes on the calling thread. The answer depends on the bytes of the file and the
+/// arguments alone.
+pub fn prepare_file(
+    path: &Path,
+    spec: &InputSpec,
+    scope: &Scope,
+    limits: &Limits,
+) -> Result<Prepared, NotProcessed> {
+    let started = Instant::now();
+    spec.check().map_err(|error| refusal(Reason::ModelFault, error.to_string()))?;
+    let source = read_source(path, limits)?;
+    let set = source.parse(limits).map_err(|error| undecodable(&error))?;
+    let reader = Reader { set: &set, big_endian: source.encoding.big_endian };
+    if !has_pixels(&set) {
+        return Err(refusal(Reason::MissingPixels, "there is no Pixel Data"));
+    }
+    let layout = PixelLayout::read(&reader).map_err(|error| refusal(Reason::Undecodable, error.to_string()))?;
+    let attributes = Attributes::read(&reader, 0, layout.signed);
+    check_scope(&attributes, &layout, scope)?;
+    let parse_ms = milliseconds(started);
+
+    let started = Instant::now();
+    let (width, height) = (spec.width as usize, spec.height as usize);
+    let fit = Fit::new(spec, &layout, &attributes);
+    let drop_levels = levels_to_drop(spec, &fit);
+    let frame =
+        decode::decode_frame(&set, &layout, &attributes, &source.transfer_syntax, 0, drop_levels, limits)
+            .map_err(refused)?;
+    let decode_ms = milliseconds(started);
+
+    let started = Instant::now();
+    let choice = match spec.windowing {
+        WindowingRule::Voi => Choice::Object,
+        WindowingRule::MinMaxPercentile { low, high } => Choice::Percentiles(f64::from(low), f64::from(high)),
+        WindowingRule::FullRange => Choice::FullRange,
+    };
+    let looks_at_all = match choice {
+        Choice::Object => !has_own_window(&attributes),
+        Choice::Percentiles(..) => true,
+        Choice::FullRange | Choice::Reader(_) => false,
+    };
+    let row_step = if looks_at_all { 1 } else { (frame.rows as usize / SAMPLED_ROWS).max(1) };
+    let histogram = Histogram::of(&frame, row_step);
+    // Quality is judged with dense tissue bright, whatever way round the model wants it.
+    let dense_bright = Display::new(&frame, &attributes, choice, layout.is_monochrome1(), &histogram);
+    let measured = quality::measure(&frame, &attributes, &histogram, &dense_bright);
+    quality::check(&measured, &scope.quality)?;
+    let display = match spec.photometric {
+        PhotometricRule::BrightIsDense => dense_bright,
+        PhotometricRule::DarkIsDense => {
+            Display::new(&frame, &attributes, choice, !layout.is_monochrome1(), &histogram)
+        }
+    };
+    let across = fit.axis(spec, Side::Across, &frame);
+    let down = fit.axis(spec, Side::Down, &frame);
+    let grey = resample(&frame, &display, &across, &down);
+    let padded = fit.into_box(grey, width, height, spec);
+    let tensor = ranged(&padded, spec);
+    let transform_ms = milliseconds(started);
+    Ok(Prepared {
+        tensor,
+        shape: spec.shape(),
+        mapping: fit.mapping(&layout),
+        quality: measured,
+        timings: Timings { parse_ms, decode_ms, transform_ms },
+    })
+}
+
+/// Reads a file no larger than the limit and finds its data set.
+pub(super) fn read_source(path: &Path, limits: &Limits) -> Result<SourceBytes, NotProcessed> {
+    let unreadable = |error: std::io::Error| refusal(Reason::Undecodable, format!("file: {}", error.kind()));
+    let size = std::fs::metadata(path).map_err(unreadable)?.len();
+    if size > limits.max_file_bytes {
+        let detail = format!("{size} bytes, the limit is {}", limits.max_file_bytes);
+        return Err(refusal(Reason::TooLarge, detail));
+    }
+    let file = std::fs::read(path).map_err(unreadable)?;
+    SourceBytes::open(file, limits).map_err(|error| undecodable(&error))
+}
+
+/// Whether there is Pixel Data, Float Pixel Data or Double Float Pixel Data.
+pub(super) fn has_pixels(set: &DataSet<'_>) -> bool {
+    [0x7FE0_0010, 0x7FE0_0008, 0x7FE0_0009].iter().any(|tag| set.value(*tag).is_some())
+}
+
+pub(super) fn undecodable(error: &ParseError) -> NotProcessed {
+    refusal(Reason::Undecodable, error.to_string())
+}
+
+pub(super) fn refused(error: DecodeError) -> NotProcessed {
+    let reason = match &error {
+        DecodeError::MissingPixels => Reason::MissingPixels,
+        DecodeError::OverLimit { .. } => Reason::TooLarge,
+        DecodeError::UnknownSyntax(_)
+        | DecodeError::UnsupportedBits { .. }
+        | DecodeError::TooShort
+        | DecodeError::Mismatch { .. }
+        | DecodeError::Codec { .. } => Reason::Undecodable,
+    };
+    refusal(reason, error.to_string())
+}
+
+fn milliseconds(since: Instant) -> f64 {
+    since.elapsed().as_secs_f64() * 1000.0
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Side {
+    Across,
+    Down,
+}
+
+/// Which part of the original goes to which part of the input.
+struct Fit {
+    /// Original columns and rows that are used: start and length.
+    x: (f64, f64),
+    y: (f64, f64),
+    /// Columns and rows of the input that they fill, and where those start.
+    width: usize,
+    height: usize,
+    left: usize,
+    top: usize,
+    columns: u32,
+    rows: u32,
+}
+
+impl Fit {
+    fn new(spec: &InputSpec, layout: &PixelLayout, attributes: &Attributes) -> Self {
+        let (width, height) = (spec.width as usize, spec.height as usize);
+        let (columns, rows) = (f64::from(layout.columns), f64::from(layout.rows));
+        // Shape as a person would see it: pixels need not be square (PS3.3 C.7.6.3.1.7).
+        let tall = attributes.pixel_height_over_width.filter(|r| (0.1..=10.0).contains(r)).unwrap_or(1.0);
+        let (wide, high) = (columns, rows * tall);
+        let mut fit = Self {
+            x: (0.0, columns),
+            y: (0.0, rows),
+            width,
+            height,
+            left: 0,
+            top: 0,
+            columns: layout.columns,
+            rows: layout.rows,
+        };
+        match spec.aspect {
+            AspectRule::Stretch => {}
+            AspectRule::Letterbox { .. } => {
+                let scale = (width as f64 / wide).min(height as f64 / high);
+                fit.width = ((wide * scale).round() as usize).clamp(1, width);
+                fit.height = ((high * scale).round() as usize).clamp(1, height);
+                fit.left = (width - fit.width) / 2;
+                fit.top = (height - fit.height) / 2;
+            }
+            AspectRule::CentreCrop => {
+                let scale = (width as f64 / wide).max(height as f64 / high);
+                let (used_x, used_y) = (width as f64 / scale, height as f64 / scale / tall);
+                fit.x = ((columns - used_x) / 2.0, used_x);
+                fit.y = ((rows - used_y) / 2.0, used_y);
+            }
+        }
+        fit
+    }
+
+    /// Weights along one side, over the frame that was decoded, which may be smaller than the original.
+    fn axis(&self, spec: &InputSpec, side: Side, frame: &Frame) -> Axis {
+        let (part, outputs, original, decoded) = match side {
+            Side::Across => (self.x, self.width, self.columns, frame.columns),
+            Side::Down => (self.y, self.height, self.rows, frame.rows),
+        };
+        let (mut start, mut end) = (part.0, part.0 + part.1);
+        if decoded != original {
+            // Dropping wavelet levels keeps samples 0, 2^n, 2 x 2^n ...: their centres stay where they were.
+            let per_sample = f64::from(original.div_ceil(decoded).next_power_of_two());
+            let moved = |at: f64| (at - 0.5) / per_sample + 0.5;
+            (start, end) = (moved(start), moved(end));
+        }
+        Axis::new(spec.resize, outputs, start, end, decoded as usize)
+    }
+
+    /// Puts the resized image into the input, with bars where it doesn't fill it.
+    fn into_box(&self, grey: Vec<f32>, width: usize, height: usize, spec: &InputSpec) -> Vec<f32> {
+        if (self.width, self.height) == (width, height) {
+            return grey;
+        }
+        let pad = match spec.aspect {
+            AspectRule::Letterbox { pad } => pad,
+            AspectRule::Stretch | AspectRule::CentreCrop => 0.0,
+        };
+        let mut filled = vec![pad; width * height];
+        let rows = filled.chunks_exact_mut(width).skip(self.top);
+        for (to, from) in rows.zip(grey.chunks_exact(self.width)) {
+            to.iter_mut().skip(self.left).zip(from).for_each(|(to, from)| *to = *from);
+        }
+        filled
+    }
+
+    fn mapping(&self, layout: &PixelLayout) -> PixelMapping {
+        let (scale_x, scale_y) = (self.x.1 / self.width as f64, self.y.1 / self.height as f64);
+        PixelMapping {
+            original_width: layout.columns,
+            original_height: layout.rows,
+            offset_x: self.x.0 - self.left as f64 * scale_x,
+            offset_y: self.y.0 - self.top as f64 * scale_y,
+            scale_x,
+            scale_y,
+        }
+    }
+}
+
+/// How many wavelet levels can go while the image stays `min_oversampling` times the input.
+fn levels_to_drop(spec: &InputSpec, fit: &Fit) -> u32 {
+    let Some(least) = spec.min_oversampling else { return 0 };
+    let room = (fit.x.1 / fit.width as f64).min(fit.y.1 / fit.height as f64) / f64::from(least);
+    if room >= 2.0 { (room.log2().floor() as u32).min(5) } else { 0 }
+}
+
+/// Grey 0 to 1 to the numbers that the model was trained on, channel by channel.
+fn ranged(grey: &[f32], spec: &InputSpec) -> Vec<f32> {
+    let channels = spec.channels as usize;
+    let one = |channel: usize| -> Vec<f32> {
+        match &spec.range {
+            ValueRange::Unit => grey.to_vec(),
+            ValueRange::Byte => grey.iter().map(|v| v * 255.0).collect(),
+            ValueRange::MeanStd { mean, std } => {
+                let mean = mean.get(channel).copied().unwrap_or(0.0);
+                let std = std.get(channel).copied().unwrap_or(1.0);
+                grey.iter().map(|v| (v - mean) / std).collect()
+            }
+        }
+    };
+    let planes: Vec<Vec<f32>> = (0..channels).map(one).collect();
+    match spec.layout {
+        Layout::Nchw => planes.concat(),
+        Layout::Nhwc => {
+            let mut out = vec![0.0; grey.len() * channels];
+            for (channel, plane) in planes.iter().enumerate() {
+                let to = out.iter_mut().skip(channel).step_by(channels);
+                to.zip(plane).for_each(|(to, from)| *to = *from);
+            }
+            out
+        }
+    }
+}

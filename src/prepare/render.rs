@@ -1,0 +1,146 @@
+//! Frames for the viewer, by the decode and window code that the tensor went through.
+
+use std::path::Path;
+
+use super::attributes::{Attributes, PixelLayout, Reader, VoiFunction};
+use super::dataset::SourceBytes;
+use super::decode::{self, Frame, Samples};
+use super::greyscale::{Choice, Display, Histogram, has_own_window};
+use super::limits::Limits;
+use super::prepare::{has_pixels, read_source, refused, undecodable};
+use super::prepared::{
+    FrameAttributes, PixelRegion, RawFrame, RenderError, RenderRequest, RenderedImage, refusal,
+};
+use super::resample::{Axis, resample};
+use super::spec::ResizeFilter;
+use crate::vocab::NotProcessedReason as Reason;
+
+/// Renders one frame (or a part of it) as a display would show it: 8-bit grey, colour as luminance.
+pub fn render_file(
+    path: &Path,
+    request: &RenderRequest,
+    limits: &Limits,
+) -> Result<RenderedImage, RenderError> {
+    let source = read_source(path, limits).map_err(RenderError::NotDecoded)?;
+    let opened = open_frame(&source, request.frame, limits)?;
+    let (frame, layout, attributes) = (opened.frame, opened.layout, opened.attributes);
+    let region = request.region.unwrap_or(PixelRegion {
+        x: 0,
+        y: 0,
+        width: layout.columns,
+        height: layout.rows,
+    });
+    let fits = |start: u32, length: u32, whole: u32| {
+        length > 0 && start.checked_add(length).is_some_and(|end| end <= whole)
+    };
+    if !fits(region.x, region.width, layout.columns) || !fits(region.y, region.height, layout.rows) {
+        return Err(RenderError::BadRequest("the region does not lie on the image".into()));
+    }
+    let choice = match request.window {
+        Some(window) if window.width.is_finite() && window.width > 0.0 && window.centre.is_finite() => {
+            Choice::Reader(window)
+        }
+        Some(_) => return Err(RenderError::BadRequest("a window needs a width above zero".into())),
+        None => Choice::Object,
+    };
+    let longest = region.width.max(region.height);
+    let bound = request.max_side.unwrap_or(longest).min(limits.max_render_side).max(1);
+    let scale = (f64::from(bound) / f64::from(longest)).min(1.0);
+    let side = |length: u32| ((f64::from(length) * scale).round() as usize).max(1);
+    let (width, height) = (side(region.width), side(region.height));
+
+    let needs_all = choice == Choice::Object && !has_own_window(&attributes);
+    let histogram = Histogram::of(&frame, if needs_all { 1 } else { frame.rows.max(1) as usize });
+    let turn_round = layout.is_monochrome1() && !frame.colour;
+    let mut display = Display::new(&frame, &attributes, choice, turn_round, &histogram);
+    if request.invert {
+        display.table.iter_mut().for_each(|grey| *grey = 1.0 - *grey);
+        display.ramp = None;
+    }
+    let axis = |outputs: usize, start: u32, length: u32, size: u32| {
+        let (start, end) = (f64::from(start), f64::from(start) + f64::from(length));
+        Axis::new(ResizeFilter::Area, outputs, start, end, size as usize)
+    };
+    let across = axis(width, region.x, region.width, frame.columns);
+    let down = axis(height, region.y, region.height, frame.rows);
+    let grey: Vec<u8> =
+        resample(&frame, &display, &across, &down).iter().map(|v| (v * 255.0 + 0.5) as u8).collect();
+    let (width, height) = (width as u32, height as u32);
+    let png = png_of(&grey, width, height)?;
+    Ok(RenderedImage { width, height, grey, png })
+}
+
+/// Decodes one frame at its original depth, with the attributes that a viewer shows it by.
+pub fn raw_frame(path: &Path, frame: u32, limits: &Limits) -> Result<RawFrame, RenderError> {
+    let source = read_source(path, limits).map_err(RenderError::NotDecoded)?;
+    let Opened { frame, layout, attributes } = open_frame(&source, frame, limits)?;
+    let (bytes_per_sample, samples) = match frame.samples {
+        Samples::U8(samples) => (1, samples),
+        Samples::U16(samples) => (2, samples.iter().flat_map(|v| v.to_le_bytes()).collect()),
+    };
+    let attributes = FrameAttributes {
+        columns: frame.columns,
+        rows: frame.rows,
+        frames: layout.frames,
+        bytes_per_sample,
+        bits_stored: frame.bits,
+        signed: frame.signed,
+        photometric: if frame.colour { "MONOCHROME2".into() } else { layout.photometric },
+        rescale_slope: attributes.rescale_slope.unwrap_or(1.0),
+        rescale_intercept: attributes.rescale_intercept.unwrap_or(0.0),
+        windows: attributes.windows,
+        voi_lut_function: match attributes.voi_function {
+            VoiFunction::Linear => "LINEAR",
+            VoiFunction::LinearExact => "LINEAR_EXACT",
+            VoiFunction::Sigmoid => "SIGMOID",
+        }
+        .into(),
+        pixel_padding_value: attributes.padding.map(|(low, _)| low),
+        pixel_spacing_mm: attributes.pixel_spacing_mm,
+    };
+    Ok(RawFrame { attributes, samples })
+}
+
+struct Opened {
+    frame: Frame,
+    layout: PixelLayout,
+    attributes: Attributes,
+}
+
+fn open_frame(source: &SourceBytes, number: u32, limits: &Limits) -> Result<Opened, RenderError> {
+    let set = source.parse(limits).map_err(|error| RenderError::NotDecoded(undecodable(&error)))?;
+    let reader = Reader { set: &set, big_endian: source.encoding.big_endian };
+    if !has_pixels(&set) {
+        let missing = refusal(Reason::MissingPixels, "there is no Pixel Data");
+        return Err(RenderError::NotDecoded(missing));
+    }
+    let layout = PixelLayout::read(&reader)
+        .map_err(|error| RenderError::NotDecoded(refusal(Reason::Undecodable, error.to_string())))?;
+    let number = number.max(1);
+    if number > layout.frames {
+        return Err(RenderError::NoSuchFrame { frame: number, frames: layout.frames });
+    }
+    let attributes = Attributes::read(&reader, number - 1, layout.signed);
+    let syntax = &source.transfer_syntax;
+    let frame = decode::decode_frame(&set, &layout, &attributes, syntax, number - 1, 0, limits)
+        .map_err(|error| RenderError::NotDecoded(refused(error)))?;
+    let mut attributes = attributes;
+    if frame.colour {
+        // Windows and tables of a colour object are not for its luminance.
+        attributes.windows.clear();
+        attributes.voi_lut = None;
+        attributes.modality_lut = None;
+        attributes.padding = None;
+    }
+    Ok(Opened { frame, layout, attributes })
+}
+
+fn png_of(grey: &[u8], width: u32, height: u32) -> Result<Vec<u8>, RenderError> {
+    use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+    use image::{ExtendedColorType, ImageEncoder};
+    let mut png = Vec::new();
+    PngEncoder::new_with_quality(&mut png, CompressionType::Fast, FilterType::Up)
+        .write_image(grey, width, height, ExtendedColorType::L8)
+        .map_err(|error| RenderError::BadRequest(error.to_string()))?;
+    Ok(png)
+}
