@@ -152,10 +152,9 @@ impl PixelLayout {
         };
         let frames = match reader.text(0x0028_0008) {
             words if words.is_empty() => 1,
-            words => words.parse::<u32>().map_err(|_| BadAttribute {
-                attribute: "Number of Frames",
-                problem: "is not a number",
-            })?,
+            words => words
+                .parse::<u32>()
+                .map_err(|_| BadAttribute { attribute: "Number of Frames", problem: "is not a number" })?,
         };
         let bits_allocated = need(0x0028_0100, "Bits Allocated")?;
         let bits_stored = reader.u16(0x0028_0101).map_or(bits_allocated, u32::from);
@@ -235,9 +234,7 @@ impl Attributes {
         };
         let spacing = two(measures.decimals(0x0028_0030)).or_else(|| two(reader.decimals(0x0018_1164)));
         let aspect = two(reader.decimals(0x0028_0034)).or(spacing);
-        let stored = |tag| {
-            reader.u16(tag).map(|v| if signed { i64::from(v as i16) } else { i64::from(v) })
-        };
+        let stored = |tag| reader.u16(tag).map(|v| if signed { i64::from(v as i16) } else { i64::from(v) });
         let padding = stored(0x0028_0120).map(|value| {
             let limit = stored(0x0028_0121).unwrap_or(value);
             (value.min(limit), value.max(limit))
@@ -315,12 +312,9 @@ fn age_years(reader: &Reader<'_, '_>) -> Option<f64> {
 /// Days since the year 0 of a `YYYYMMDD` text.
 fn day_number(words: &str) -> Option<f64> {
     let part = |range: std::ops::Range<usize>| words.get(range)?.parse::<i16>().ok();
-    let date = jiff::civil::Date::new(
-        part(0..4)?,
-        i8::try_from(part(4..6)?).ok()?,
-        i8::try_from(part(6..8)?).ok()?,
-    )
-    .ok()?;
+    let date =
+        jiff::civil::Date::new(part(0..4)?, i8::try_from(part(4..6)?).ok()?, i8::try_from(part(6..8)?).ok()?)
+            .ok()?;
     let epoch = jiff::civil::Date::new(1, 1, 1).ok()?;
     Some(f64::from((date - epoch).get_days()))
 }

@@ -211,7 +211,7 @@ impl<'a> Parser<'a> {
                 return Err(ParseError::TooDeep(limits.max_sequence_depth));
             }
             let Some(level) = stack.last_mut() else { return Ok(DataSet::default()) };
-            let closed = match level {
+            match level {
                 Level::Elements { set, end, explicit } => {
                     let (end, explicit) = (*end, *explicit);
                     match self.next_element(set, end, explicit, limits)? {
@@ -220,7 +220,7 @@ impl<'a> Parser<'a> {
                             stack.push(child);
                             continue;
                         }
-                        Step::Closed => true,
+                        Step::Closed => {}
                     }
                 }
                 Level::Items { end, explicit, .. } => {
@@ -230,11 +230,10 @@ impl<'a> Parser<'a> {
                             stack.push(child);
                             continue;
                         }
-                        None => true,
+                        None => {}
                     }
                 }
-            };
-            debug_assert!(closed);
+            }
             match (stack.pop(), stack.last_mut()) {
                 (Some(Level::Elements { set, .. }), None) => return Ok(set),
                 (Some(Level::Elements { set, .. }), Some(Level::Items { items, .. })) => items.push(set),
@@ -270,6 +269,11 @@ impl<'a> Parser<'a> {
         match header.tag {
             ITEM_END if end.is_none() => return Ok(Step::Closed),
             ITEM_END | SEQUENCE_END => return Ok(Step::Read),
+            // An item whose sequence header was lost: its bytes say nothing that is needed here.
+            ITEM if header.length != UNDEFINED => {
+                self.position += slice(self.bytes, self.position, header.length, header.tag)?.len();
+                return Ok(Step::Read);
+            }
             ITEM => return Err(ParseError::MisplacedItem),
             _ => {}
         }
@@ -376,7 +380,8 @@ fn read_header(bytes: &[u8], at: usize, encoding: Encoding, end: usize) -> Resul
     if !encoding.explicit || tag >> 16 == 0xFFFE {
         return Ok(Header { tag, vr: *b"??", length: four, value_at: at + 8 });
     }
-    let vr = bytes.get(at + 4..at + 6).and_then(|v| <[u8; 2]>::try_from(v).ok()).ok_or(ParseError::Truncated)?;
+    let vr =
+        bytes.get(at + 4..at + 6).and_then(|v| <[u8; 2]>::try_from(v).ok()).ok_or(ParseError::Truncated)?;
     let short = u16_at(bytes, at + 6, encoding.big_endian).ok_or(ParseError::Truncated)?;
     match &vr {
         b"OB" | b"OD" | b"OF" | b"OL" | b"OV" | b"OW" | b"SQ" | b"SV" | b"UC" | b"UN" | b"UR" | b"UT"
@@ -393,8 +398,7 @@ fn read_header(bytes: &[u8], at: usize, encoding: Encoding, end: usize) -> Resul
 }
 
 fn slice(bytes: &[u8], at: usize, length: u32, tag: u32) -> Result<&[u8], ParseError> {
-    let beyond =
-        ParseError::LengthBeyondEnd { group: (tag >> 16) as u16, element: (tag & 0xFFFF) as u16 };
+    let beyond = ParseError::LengthBeyondEnd { group: (tag >> 16) as u16, element: (tag & 0xFFFF) as u16 };
     bytes.get(at..at.saturating_add(length as usize)).ok_or(beyond)
 }
 

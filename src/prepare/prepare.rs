@@ -10,11 +10,11 @@ use super::greyscale::{Choice, Display, Histogram, has_own_window};
 use super::limits::Limits;
 use super::mapping::PixelMapping;
 use super::prepared::{Prepared, Timings, refusal};
+use super::quality;
 use super::resample::{Axis, resample};
 use super::scope::Scope;
 use super::scope_check::check_scope;
 use super::spec::{AspectRule, InputSpec, Layout, PhotometricRule, ValueRange, WindowingRule};
-use super::quality;
 use crate::vocab::{NotProcessed, NotProcessedReason as Reason};
 
 /// Rows that the histogram of an image with a window of its own looks at.
@@ -38,7 +38,8 @@ pub fn prepare_file(
     if !has_pixels(&set) {
         return Err(refusal(Reason::MissingPixels, "there is no Pixel Data"));
     }
-    let layout = PixelLayout::read(&reader).map_err(|error| refusal(Reason::Undecodable, error.to_string()))?;
+    let layout =
+        PixelLayout::read(&reader).map_err(|error| refusal(Reason::Undecodable, error.to_string()))?;
     let attributes = Attributes::read(&reader, 0, layout.signed);
     check_scope(&attributes, &layout, scope)?;
     let parse_ms = milliseconds(started);

@@ -56,17 +56,10 @@ pub(super) fn measure(
         last as f64
     };
     let part = |count: Option<&(f32, usize, u64)>| count.map_or(0.0, |(_, _, c)| *c as f64 / total as f64);
-    let lowest = histogram.counts.iter().enumerate().find(|(p, c)| **c > 0 && !is_padding(*p, frame, attributes));
-    let highest =
-        histogram.counts.iter().enumerate().rev().find(|(p, c)| **c > 0 && !is_padding(*p, frame, attributes));
-    let used = match (lowest, highest) {
-        (Some((low, _)), Some((high, _))) => (high - low) as f64,
-        _ => 0.0,
-    };
     let full = ((1_u64 << frame.bits) - 1) as f64;
-    let _ = used;
     let thumbnail = thumbnail(frame, display);
-    let inversion_score = if is_breast(attributes) { breast_score(&thumbnail) } else { chest_score(&thumbnail) };
+    let inversion_score =
+        if is_breast(attributes) { breast_score(&thumbnail) } else { chest_score(&thumbnail) };
     QualityStatistics {
         sampled_pixels: total,
         distinct_values: present.len() as u32,
@@ -91,11 +84,13 @@ pub(super) fn check(measured: &QualityStatistics, limits: &QualityLimits) -> Res
         return Err(refusal(Reason::Blank, detail));
     }
     if measured.bright_fraction > limits.clipped_max_bright_fraction {
-        let detail = format!("{:.0} % of the pixels are at the brightest value", measured.bright_fraction * 100.0);
+        let detail =
+            format!("{:.0} % of the pixels are at the brightest value", measured.bright_fraction * 100.0);
         return Err(refusal(Reason::Clipped, detail));
     }
     if measured.dark_fraction > limits.clipped_max_dark_fraction {
-        let detail = format!("{:.0} % of the pixels are at the darkest value", measured.dark_fraction * 100.0);
+        let detail =
+            format!("{:.0} % of the pixels are at the darkest value", measured.dark_fraction * 100.0);
         return Err(refusal(Reason::Clipped, detail));
     }
     if limits.refuse_inverted && measured.inversion_score >= limits.inverted_min_score {

@@ -24,12 +24,8 @@ pub fn render_file(
     let source = read_source(path, limits).map_err(RenderError::NotDecoded)?;
     let opened = open_frame(&source, request.frame, limits)?;
     let (frame, layout, attributes) = (opened.frame, opened.layout, opened.attributes);
-    let region = request.region.unwrap_or(PixelRegion {
-        x: 0,
-        y: 0,
-        width: layout.columns,
-        height: layout.rows,
-    });
+    let region =
+        request.region.unwrap_or(PixelRegion { x: 0, y: 0, width: layout.columns, height: layout.rows });
     let fits = |start: u32, length: u32, whole: u32| {
         length > 0 && start.checked_add(length).is_some_and(|end| end <= whole)
     };

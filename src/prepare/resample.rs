@@ -156,7 +156,8 @@ mod tests {
     fn every_filter_adds_up_to_one_and_stays_inside() {
         use ResizeFilter::{Area, Bilinear, Lanczos3, Nearest, Triangle};
         for filter in [Area, Triangle, Lanczos3, Bilinear, Nearest] {
-            for (outputs, start, end, size) in [(7, 0.0, 100.0, 100), (128, 0.0, 3.0, 3), (5, -0.4, 9.7, 10)] {
+            for (outputs, start, end, size) in [(7, 0.0, 100.0, 100), (128, 0.0, 3.0, 3), (5, -0.4, 9.7, 10)]
+            {
                 for taps in Axis::new(filter, outputs, start, end, size).taps {
                     let sum: f32 = taps.weights.iter().sum();
                     assert!((sum - 1.0).abs() < 1e-5, "{filter:?} adds up to {sum}");

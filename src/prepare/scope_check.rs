@@ -17,8 +17,20 @@ const VIEWS: [(&str, &[&str]); 15] = [
     (
         "LATERAL",
         &[
-            "399067008", "R-102CD", "399198007", "R-10232", "399173006", "R-10236", "LL", "RL", "LAT",
-            "LEFT LATERAL", "RIGHT LATERAL", "LLAT", "RLAT", "LATERAL PROJECTION",
+            "399067008",
+            "R-102CD",
+            "399198007",
+            "R-10232",
+            "399173006",
+            "R-10236",
+            "LL",
+            "RL",
+            "LAT",
+            "LEFT LATERAL",
+            "RIGHT LATERAL",
+            "LLAT",
+            "RLAT",
+            "LATERAL PROJECTION",
         ],
     ),
     ("LLD", &["LEFT LATERAL DECUBITUS"]),
@@ -71,7 +83,8 @@ pub(super) fn check_scope(
         return Err(refusal(Reason::NotGreyscale, "Photometric Interpretation is not MONOCHROME1 or 2"));
     }
     if layout.bits_stored < scope.min_bits_stored {
-        let detail = format!("Bits Stored is {}, the model needs {}", layout.bits_stored, scope.min_bits_stored);
+        let detail =
+            format!("Bits Stored is {}, the model needs {}", layout.bits_stored, scope.min_bits_stored);
         return Err(refusal(Reason::TooFewBits, detail));
     }
     if layout.rows < scope.min_rows || layout.columns < scope.min_columns {
@@ -89,7 +102,8 @@ pub(super) fn check_scope(
 fn check_kind(attributes: &Attributes, scope: &Scope) -> Result<(), NotProcessed> {
     let modality = upper(&attributes.modality);
     if !scope.modalities.is_empty() && !scope.modalities.iter().any(|m| upper(m) == modality) {
-        let what = if modality.is_empty() { "Modality is absent".into() } else { format!("Modality is {modality}") };
+        let what =
+            if modality.is_empty() { "Modality is absent".into() } else { format!("Modality is {modality}") };
         let other = match other_tags_say(attributes) {
             Some(kind) => format!("{what}, though body part and view say {kind}: its tags disagree"),
             None => what,
@@ -98,7 +112,10 @@ fn check_kind(attributes: &Attributes, scope: &Scope) -> Result<(), NotProcessed
     }
     let class = attributes.sop_class.as_str();
     if !scope.sop_classes.is_empty() && !scope.sop_classes.iter().any(|c| c == class) {
-        return Err(refusal(Reason::UnsupportedObject, format!("SOP Class {class} is not in the model's scope")));
+        return Err(refusal(
+            Reason::UnsupportedObject,
+            format!("SOP Class {class} is not in the model's scope"),
+        ));
     }
     Ok(())
 }
@@ -119,8 +136,9 @@ fn check_body_part(attributes: &Attributes, scope: &Scope) -> Result<(), NotProc
     if scope.body_parts.is_empty() {
         return Ok(());
     }
-    let allowed =
-        |word: &str| scope.body_parts.iter().any(|part| is_body_part(&upper(word), &upper(&part.name), &part.aliases));
+    let allowed = |word: &str| {
+        scope.body_parts.iter().any(|part| is_body_part(&upper(word), &upper(&part.name), &part.aliases))
+    };
     let named = &attributes.body_part;
     if !named.is_empty() && !allowed(named) {
         let detail = format!("Body Part Examined is {}", short(named));
@@ -133,7 +151,10 @@ fn check_body_part(attributes: &Attributes, scope: &Scope) -> Result<(), NotProc
     // A mammography object is of the breast by definition; its body part is often left out (PS3.3 A.27).
     let by_class = attributes.sop_class.starts_with("1.2.840.10008.5.1.4.1.1.1.2") && allowed("BREAST");
     if named.is_empty() && attributes.regions.is_empty() && !by_class && !scope.allow_missing_body_part {
-        return Err(refusal(Reason::WrongBodyPart, "neither Body Part Examined nor Anatomic Region is given"));
+        return Err(refusal(
+            Reason::WrongBodyPart,
+            "neither Body Part Examined nor Anatomic Region is given",
+        ));
     }
     Ok(())
 }
@@ -214,7 +235,8 @@ fn check_modifiers(attributes: &Attributes, scope: &Scope) -> Result<(), NotProc
         if met(SPOT) {
             return Err(refusal(Reason::SpotOrMagnification, "the view is spot compression"));
         }
-        if met("magnification") || attributes.magnification.is_some_and(|factor| factor > MAGNIFICATION_VIEW) {
+        if met("magnification") || attributes.magnification.is_some_and(|factor| factor > MAGNIFICATION_VIEW)
+        {
             return Err(refusal(Reason::SpotOrMagnification, "the view is magnified"));
         }
     }
@@ -280,7 +302,10 @@ mod tests {
         assert_eq!(reason(&|_| {}), None);
         assert_eq!(reason(&|a| a.body_part = "thorax".into()), None);
         assert_eq!(reason(&|a| a.body_part = "HIP".into()), Some(Reason::WrongBodyPart));
-        assert_eq!(reason(&|a| a.regions = vec!["29836001".into(), "Hip".into()]), Some(Reason::WrongBodyPart));
+        assert_eq!(
+            reason(&|a| a.regions = vec!["29836001".into(), "Hip".into()]),
+            Some(Reason::WrongBodyPart)
+        );
         assert_eq!(reason(&|a| a.modality = "MR".into()), Some(Reason::WrongModality));
         assert_eq!(reason(&|a| a.views = vec!["LL".into()]), Some(Reason::LateralView));
         assert_eq!(reason(&|a| a.views = vec!["RLD".into()]), Some(Reason::UnsupportedView));

@@ -9,3 +9,4 @@ mod store_accounts;
 mod store_database;
 mod store_instances;
 mod store_jobs;
+mod prepare_goldens;

@@ -19,12 +19,12 @@ pub(super) fn luminance(
     let luminance_first =
         decoded.luminance_first || matches!(layout.photometric.as_str(), "YBR_FULL" | "YBR_PARTIAL_420");
     Ok(match decoded.samples {
-        Samples::U8(samples) => Samples::U8(
-            samples.chunks_exact(3).map(|p| weigh(p, luminance_first) as u8).collect(),
-        ),
-        Samples::U16(samples) => Samples::U16(
-            samples.chunks_exact(3).map(|p| weigh(p, luminance_first) as u16).collect(),
-        ),
+        Samples::U8(samples) => {
+            Samples::U8(samples.chunks_exact(3).map(|p| weigh(p, luminance_first) as u8).collect())
+        }
+        Samples::U16(samples) => {
+            Samples::U16(samples.chunks_exact(3).map(|p| weigh(p, luminance_first) as u16).collect())
+        }
     })
 }
 

@@ -81,9 +81,10 @@ fn by_markers(fragments: &[&[u8]]) -> Vec<usize> {
 pub(super) fn inflate(bytes: &[u8], layout: &PixelLayout) -> Result<Vec<u8>, DecodeError> {
     let most = (super::samples_per_frame(layout) as u64 * u64::from(layout.bits_allocated)).div_ceil(8) + 1;
     let mut inflated = Vec::new();
-    flate2::read::DeflateDecoder::new(bytes).take(most).read_to_end(&mut inflated).map_err(|problem| {
-        DecodeError::Codec { codec: "deflated frame", problem: problem.to_string() }
-    })?;
+    flate2::read::DeflateDecoder::new(bytes)
+        .take(most)
+        .read_to_end(&mut inflated)
+        .map_err(|problem| DecodeError::Codec { codec: "deflated frame", problem: problem.to_string() })?;
     Ok(inflated)
 }
 

@@ -202,16 +202,6 @@ fn finish(
     Ok(Frame { columns, rows, samples, bits, signed: false, colour: true })
 }
 
-impl Samples {
-    /// Number of samples.
-    pub fn len(&self) -> usize {
-        match self {
-            Samples::U8(samples) => samples.len(),
-            Samples::U16(samples) => samples.len(),
-        }
-    }
-}
-
 /// The samples that a layout needs: pixels of one frame times samples per pixel.
 fn samples_per_frame(layout: &PixelLayout) -> usize {
     layout.rows as usize * layout.columns as usize * layout.samples_per_pixel as usize

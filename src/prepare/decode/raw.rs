@@ -60,10 +60,7 @@ pub(super) fn decode(
 fn part(bytes: &[u8], frame: u32, size: usize, padded: usize) -> Result<&[u8], DecodeError> {
     let start = (frame as usize).checked_mul(size).ok_or(DecodeError::TooShort)?;
     let end = start.checked_add(padded).ok_or(DecodeError::TooShort)?;
-    bytes
-        .get(start..end)
-        .or_else(|| bytes.get(start..start.checked_add(size)?))
-        .ok_or(DecodeError::TooShort)
+    bytes.get(start..end).or_else(|| bytes.get(start..start.checked_add(size)?)).ok_or(DecodeError::TooShort)
 }
 
 /// One bit per pixel, least significant first, frames not padded to bytes (PS3.5 section 8.1.1).
@@ -87,13 +84,7 @@ fn half_chrominance(bytes: &[u8], layout: &PixelLayout, frame: u32) -> Result<De
         }
     }
     let samples = Samples::U8(samples);
-    Ok(Decoded {
-        columns: layout.columns,
-        rows: layout.rows,
-        components: 3,
-        samples,
-        luminance_first: true,
-    })
+    Ok(Decoded { columns: layout.columns, rows: layout.rows, components: 3, samples, luminance_first: true })
 }
 
 /// Moves the stored bits to the low end and clears what lies above (overlays and garbage: PS3.5 section 8.1.1).

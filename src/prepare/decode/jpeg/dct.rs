@@ -63,7 +63,13 @@ impl Picture {
         if end > 63 || start > end || scan.low > 13 || mixed || (start > 0 && scan.components.len() != 1) {
             return Err(bad("a progressive scan of an impossible band"));
         }
-        let step = Step { whole, start, end, low: if whole { 0 } else { scan.low }, refine: !whole && scan.high > 0 };
+        let step = Step {
+            whole,
+            start,
+            end,
+            low: if whole { 0 } else { scan.low },
+            refine: !whole && scan.high > 0,
+        };
         let mut bits = Bits::new(entropy);
         let mut state = State { predictions: vec![0; self.planes.len()], end_of_band_run: 0 };
         let interleaved = scan.components.len() > 1;
@@ -101,13 +107,7 @@ impl Picture {
                         for block_x in 0..wide {
                             let at = (unit_y * high + block_y) * plane.stride + unit_x * wide + block_x;
                             let block = plane.blocks.get_mut(at).ok_or_else(|| bad("a block too many"))?;
-                            step.block(
-                                block,
-                                &mut bits,
-                                (dc, ac),
-                                prediction,
-                                &mut state.end_of_band_run,
-                            )?;
+                            step.block(block, &mut bits, (dc, ac), prediction, &mut state.end_of_band_run)?;
                         }
                     }
                 }

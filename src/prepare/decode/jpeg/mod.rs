@@ -73,9 +73,9 @@ enum Picture {
 
 /// Zigzag position to natural order (figure A.6).
 const NATURAL: [u8; 64] = [
-    0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6, 7, 14,
-    21, 28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39, 46, 53,
-    60, 61, 54, 47, 55, 62, 63,
+    0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6, 7,
+    14, 21, 28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39,
+    46, 53, 60, 61, 54, 47, 55, 62, 63,
 ];
 
 /// Decodes one frame, whose size has to be that of the layout.
@@ -121,7 +121,9 @@ pub(super) fn decode(bytes: &[u8], layout: &PixelLayout) -> Result<Decoded, Deco
                 let scan = scan_header(segment, header)?;
                 let entropy = bytes.get(at..).unwrap_or_default();
                 let used = match (&mut picture, header.process) {
-                    (Picture::Lossless(picture), _) => picture.decode_scan(header, &scan, &tables, entropy)?,
+                    (Picture::Lossless(picture), _) => {
+                        picture.decode_scan(header, &scan, &tables, entropy)?
+                    }
                     (Picture::Dct(picture), _) => picture.decode_scan(header, &scan, &tables, entropy)?,
                     (Picture::None, Process::Lossless) => {
                         let mut fresh = lossless::Picture::new(header);
