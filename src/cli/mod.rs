@@ -6,7 +6,10 @@
 
 mod completions;
 mod config;
+mod migrate;
 mod output;
+mod token;
+mod user;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -41,6 +44,15 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Bring the database to the schema of this version
+    #[command(after_help = "Example:\n  doubleread --config /etc/doubleread.toml migrate")]
+    Migrate,
+    /// Local accounts
+    #[command(subcommand)]
+    User(user::UserCommand),
+    /// Bearer tokens for machines
+    #[command(subcommand)]
+    Token(token::TokenCommand),
     /// Check or show the configuration
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -51,12 +63,26 @@ enum Command {
 /// Reads the arguments, runs the command, and says what went wrong if it did.
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
-    let result = match arguments.command {
-        Command::Config(command) => config::run(command, arguments.config.as_deref()),
-        Command::Completions(command) => completions::run(&command),
-    };
+    let result = execute(arguments);
     match result {
         Ok(code) => code,
         Err(error) => output::failure(&error),
     }
+}
+
+fn execute(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let path = arguments.config.as_deref();
+    let configured = || crate::config::load(path).map(|(config, _)| config);
+    match arguments.command {
+        Command::Migrate => in_runtime(migrate::run(&configured()?)),
+        Command::User(command) => in_runtime(user::run(command, &configured()?)),
+        Command::Token(command) => in_runtime(token::run(command, &configured()?)),
+        Command::Config(command) => config::run(command, path),
+        Command::Completions(command) => completions::run(&command),
+    }
+}
+
+/// Runs a command that needs sockets, files or the database.
+fn in_runtime(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(command)
 }

@@ -15,7 +15,9 @@ use crate::vocab::{Clock, Role, SiteCode, SystemClock};
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum TokenCommand {
     /// Make a token that acts in the name of an account; it is printed once
-    #[command(after_help = "Example:\n  doubleread token add --user pacs --role radiographer --days 90 \"PACS status\"")]
+    #[command(
+        after_help = "Example:\n  doubleread token add --user pacs --role radiographer --days 90 \"PACS status\""
+    )]
     Add {
         /// What it is for
         name: String,
@@ -86,7 +88,9 @@ pub(super) async fn run(command: TokenCommand, config: &Config) -> anyhow::Resul
             let tokens = store.api_tokens(LISTED).await?;
             let mut found = tokens.iter().filter(|token| token.token_hash.starts_with(&fingerprint));
             let (Some(token), None) = (found.next(), found.next()) else {
-                anyhow::bail!("no single token begins with {fingerprint:?}; doubleread token list shows them");
+                anyhow::bail!(
+                    "no single token begins with {fingerprint:?}; doubleread token list shows them"
+                );
             };
             store.revoke_api_token(&token.token_hash, now).await?;
             writeln!(out, "revoked {}", token.name)?;

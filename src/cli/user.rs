@@ -17,8 +17,10 @@ use crate::vocab::{Clock, Role, SiteCode, SystemClock};
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum UserCommand {
     /// Make an account; prints a fresh password once, unless one is given on standard input
-    #[command(after_help = "Examples:\n  doubleread user add r.green --display \"Dr R Green\" --role reader --site CDC1\n  \
-                            pass show green | doubleread user add r.green --role reader --password-stdin")]
+    #[command(
+        after_help = "Examples:\n  doubleread user add r.green --display \"Dr R Green\" --role reader --site CDC1\n  \
+                            pass show green | doubleread user add r.green --role reader --password-stdin"
+    )]
     Add {
         /// Name to sign in with
         name: String,
@@ -86,7 +88,11 @@ pub(super) async fn run(command: UserCommand, config: &Config) -> anyhow::Result
                     user.disabled_at.map_or("yes".into(), |at| format!("no, since {at}")),
                 ]
             });
-            table(&mut out, &["name", "display", "roles", "sites", "may sign in"], &rows.collect::<Vec<_>>())?;
+            table(
+                &mut out,
+                &["name", "display", "roles", "sites", "may sign in"],
+                &rows.collect::<Vec<_>>(),
+            )?;
         }
         UserCommand::Password { name, password_stdin } => {
             let user = named(&store, &name).await?;
