@@ -1,0 +1,1 @@
+//! When is an image set complete?
