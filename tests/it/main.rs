@@ -5,6 +5,8 @@ mod infer_fixture;
 mod infer_models;
 mod http_service;
 mod http_sign_in;
+mod receive_dimse;
+mod receive_house;
 mod store_accounts;
 mod store_database;
 mod store_instances;

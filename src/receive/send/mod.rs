@@ -6,7 +6,7 @@
 
 mod requester;
 
-pub use super::part10::{Head, HeadError};
+pub use super::part10::{Head, HeadError, read_head as read_head_of};
 
 use super::part10;
 use crate::vocab::AeTitle;
