@@ -40,6 +40,12 @@ pub enum StoreError {
     /// Somebody else added events to the case in the meantime: load it again.
     #[error("the case has moved on since it was loaded")]
     VersionClash,
+    /// A policy document differs from the one that is kept under its id and version.
+    #[error("{policy} is kept with other words; a changed policy needs a new version")]
+    PolicyChanged {
+        /// Which.
+        policy: crate::reading::PolicyRef,
+    },
     /// A stored value can't be read back as what it was stored as.
     #[error("stored column {column} does not hold what it should")]
     Corrupt {
@@ -86,6 +92,7 @@ impl StoreError {
             | StoreError::NotFound { .. }
             | StoreError::LeaseLost { .. }
             | StoreError::VersionClash
+            | StoreError::PolicyChanged { .. }
             | StoreError::Corrupt { .. }
             | StoreError::SchemaIsNewer { .. }
             | StoreError::MigrationChanged { .. }

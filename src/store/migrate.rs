@@ -29,6 +29,8 @@ const MIGRATIONS: &[Migration] = migrations![
     1 "0001_instances",
     2 "0002_jobs",
     3 "0003_people",
+    4 "0004_cases",
+    5 "0005_outbox",
 ];
 
 /// How often the table of migrations is tried again: two processes that make it in the same

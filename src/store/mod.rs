@@ -9,24 +9,36 @@
 //! token and an expiry; constraints have the last word.
 
 mod accounts;
+mod cases;
+mod chain;
+mod concordance;
 mod error;
 mod instances;
 mod jobs;
 mod migrate;
+mod outbox;
 mod pool;
+mod projections;
+mod reads;
 mod row;
 mod sessions;
 mod settings;
 mod statement;
 mod studies;
 mod tokens;
+mod worklist;
 
 pub use accounts::{NewUser, User};
+pub use cases::{ActError, Acted, StoredCase, is_taken_image_set};
+pub use concordance::{ConcordanceCount, ConcordanceFilter};
 pub use error::{ConstraintKind, StoreError};
 pub use instances::InstanceConflict;
 pub use jobs::{FailedJob, Job, JobFate, JobKind, JobQueue, NewJob};
+pub use outbox::{Attempt, Audience, DeliveryFate, Message, MessageKind, MessageRow, OutboxQueue};
 pub use pool::{Backend, Store, sqlite_url};
+pub use reads::{FollowUpOrder, OwedOverrule, StoredAiResult, StoredRead};
 pub use sessions::{Session, SignInFailures};
 pub use settings::Settings;
 pub use studies::{CompletenessRule, HoldReason, Study};
 pub use tokens::{ApiToken, NewApiToken};
+pub use worklist::{CaseRow, QueueKey, WorklistQuery};

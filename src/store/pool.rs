@@ -12,6 +12,7 @@ use sqlx::any::AnyPoolOptions;
 use sqlx::{Any, AnyPool, Executor, Transaction};
 use tokio::sync::watch;
 
+use super::cases::PolicyCache;
 use super::{Settings, StoreError};
 use crate::vocab::Timestamp;
 
@@ -31,6 +32,7 @@ pub struct Store {
     pub(super) reader: AnyPool,
     pub(super) settings: Arc<Settings>,
     backend: Backend,
+    pub(super) policies: PolicyCache,
     bell: watch::Sender<u64>,
 }
 
@@ -76,7 +78,14 @@ impl Store {
                 (writer, reader)
             }
         };
-        Ok(Self { writer, reader, settings: Arc::new(settings), backend, bell: watch::Sender::new(0) })
+        Ok(Self {
+            writer,
+            reader,
+            settings: Arc::new(settings),
+            backend,
+            policies: PolicyCache::default(),
+            bell: watch::Sender::new(0),
+        })
     }
 
     /// Which database this is.
