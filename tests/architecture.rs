@@ -9,7 +9,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     ("vocab", &[], &[]),
     ("receive", &["vocab", "archive"], &["dicom_ul"]),
     ("archive", &["vocab"], &[]),
-    ("prepare", &["vocab"], &["dicom_pixeldata", "image", "fast_image_resize", "openjp2", "pure_jpegls"]),
+    ("prepare", &["vocab"], &["image", "jpeg2k", "jpegls"]),
     ("infer", &["vocab", "prepare"], &["ort"]),
     ("reading", &["vocab"], &[]),
     ("post", &["vocab", "reading"], &[]),

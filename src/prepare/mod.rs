@@ -5,7 +5,7 @@
 //! so that a reader sees what the model saw. Must never answer a low score for an image that is out of scope,
 //! allocate what a header claims before it is checked, or write anything.
 //!
-//! Services call it through `worker::Pool` (a supervised child process), never in the process that holds
+//! Services call it through [`worker::Pool`] (a supervised child process), never in the process that holds
 //! associations.
 
 mod attributes;
@@ -22,6 +22,7 @@ mod resample;
 mod scope;
 mod scope_check;
 mod spec;
+pub mod worker;
 
 pub use limits::Limits;
 pub use mapping::PixelMapping;
@@ -36,3 +37,4 @@ pub use spec::{
     AspectRule, Dtype, InputSpec, InvalidSpec, Layout, PhotometricRule, ResizeFilter, ValueRange,
     WindowingRule,
 };
+pub use worker::Settings;

@@ -145,7 +145,8 @@ pub struct FrameAttributes {
 }
 
 /// Why an image was not rendered.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum RenderError {
     /// The object can't be read or decoded, or is over a limit.
     #[error("not rendered ({}): {}", .0.reason, .0.detail)]
