@@ -62,6 +62,10 @@ enum Command {
 
 /// Reads the arguments, runs the command, and says what went wrong if it did.
 pub fn run() -> ExitCode {
+    // The service's own child processes; not a command for people, so not in the help.
+    if std::env::args_os().nth(1).is_some_and(|word| word == crate::prepare::worker::ARGUMENT) {
+        return crate::prepare::worker::worker_main();
+    }
     let arguments = Arguments::parse();
     let result = execute(arguments);
     match result {

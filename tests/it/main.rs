@@ -14,3 +14,4 @@ mod store_instances;
 mod store_jobs;
 mod prepare_goldens;
 mod store_outbox;
+mod prepare_worker;

@@ -61,7 +61,8 @@ struct Queues {
 
 impl Queues {
     fn next(&self) -> Option<Job> {
-        let pop = |queue: &Mutex<VecDeque<Job>>| queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        let pop =
+            |queue: &Mutex<VecDeque<Job>>| queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
         pop(&self.urgent).or_else(|| pop(&self.routine))
     }
 }
@@ -129,7 +130,12 @@ impl Pool {
     }
 
     /// [`super::super::raw_frame`] in a child; frames count from 1.
-    pub async fn raw_frame(&self, path: &Path, frame: u32, urgency: Urgency) -> Result<RawFrame, RenderError> {
+    pub async fn raw_frame(
+        &self,
+        path: &Path,
+        frame: u32,
+        urgency: Urgency,
+    ) -> Result<RawFrame, RenderError> {
         match self.ask(path, What::RawFrame { frame }, urgency).await {
             Ok((Answer::Raw(attributes), samples)) => Ok(RawFrame { attributes, samples }),
             Ok((Answer::NotRendered(error), _)) => Err(error),
@@ -176,13 +182,13 @@ struct Running {
 
 impl Keeper {
     async fn run(mut self) {
+        let queues = self.queues.clone();
         loop {
             // Registered before the look, so that what arrives in between wakes this task.
-            let arrived = self.queues.arrived.notified();
+            let arrived = queues.arrived.notified();
             tokio::pin!(arrived);
             arrived.as_mut().enable();
-            let next = self.queues.next();
-            match next {
+            match queues.next() {
                 None => arrived.await,
                 Some(job) if job.reply.is_closed() => {}
                 Some(Job { header, reply, _place }) => {

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use super::super::limits::Limits;
 use super::super::mapping::PixelMapping;
 use super::super::prepared::{
-    FrameAttributes, Prepared, QualityStatistics, RawFrame, RenderError, RenderRequest, RenderedImage, Timings,
+    FrameAttributes, Prepared, QualityStatistics, RawFrame, RenderError, RenderRequest, RenderedImage,
+    Timings,
 };
 use super::super::scope::Scope;
 use super::super::spec::InputSpec;
