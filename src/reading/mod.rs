@@ -49,3 +49,6 @@ pub use view::{
     AiShown, AiStatus, AssistedView, BlindView, CaseView, LockedView, OwnClaim, OwnRead, RevealedView,
     StudyStatusView, may_see_events, sees_everything, study_status, view_for,
 };
+
+#[cfg(test)]
+mod tests;
