@@ -8,7 +8,7 @@ use crate::vocab::{Timestamp, UserId};
 
 use super::actor::{Actor, Role};
 use super::command::Command;
-use super::draft::{Decided, Draft, open_slot, order_again};
+use super::draft::{Decided, Draft, open_slot};
 use super::event::{ClaimToken, Event, ImageSet, Slot};
 use super::opinion_check::check_opinion;
 use super::policy::{Policy, RevealMode};
@@ -35,10 +35,8 @@ pub fn decide(
     let mut draft = Draft::new(state.clone(), policy, now);
     draft.settle();
     if let Some(by_case) = draft.state.superseded_by {
-        return match command {
-            Command::Tick => Ok(Vec::new()),
-            _ => Err(Refusal::Superseded { by_case }),
-        };
+        let nothing_is_due = command == Command::Tick;
+        return if nothing_is_due { Ok(Vec::new()) } else { Err(Refusal::Superseded { by_case }) };
     }
     draft.act(command, actor)?;
     draft.settle();
@@ -98,9 +96,10 @@ pub fn may_claim(state: &CaseState, user: UserId, role: Role) -> Result<Slot, Re
 /// Whether the queue offers the case to this person: what they may claim, less what they skipped,
 /// and an arbitration only to those who did not read it.
 pub fn is_offered(state: &CaseState, user: UserId, role: Role) -> Option<Slot> {
-    may_claim(state, user, role).ok().filter(|slot| {
-        !state.skipped.contains(&user) && !(*slot == Slot::Arbitration && state.own_read(user).is_some())
-    })
+    let slot = may_claim(state, user, role).ok()?;
+    let settles_own_read = slot == Slot::Arbitration && state.own_read(user).is_some();
+    let left_to_others = state.skipped.contains(&user);
+    (!settles_own_read && !left_to_others).then_some(slot)
 }
 
 /// The new end of a claim's lease for a heartbeat (R7).
@@ -398,19 +397,16 @@ impl Draft<'_> {
         if reason.trim().is_empty() || text.trim().is_empty() {
             return Err(Refusal::ReasonNeeded);
         }
-        let source =
-            self.state.conclusion.as_ref().and_then(|conclusion| conclusion.sources.first().copied());
-        let ask = match (&opinion, source) {
-            (None, _) => None,
-            (Some(_), None) => return Err(Refusal::NotConcluded),
-            (Some(opinion), Some(source)) => {
-                check_opinion(&self.state.set, opinion)?;
-                order_again(source, opinion)
-            }
-        };
-        self.record(actor, Event::Addendum { by, reason, text, opinion });
-        if let Some(ask) = ask {
-            self.record(&Actor::System, ask);
+        if let Some(opinion) = &opinion {
+            check_opinion(&self.state.set, opinion)?;
+        }
+        let standing = self.state.conclusion.clone();
+        if opinion.is_some() && standing.is_none() {
+            return Err(Refusal::NotConcluded);
+        }
+        self.record(actor, Event::Addendum { by, reason, text, opinion: opinion.clone() });
+        if let (Some(opinion), Some(standing)) = (opinion, standing) {
+            self.follow_addendum(&opinion, &standing);
         }
         Ok(())
     }

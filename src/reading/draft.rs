@@ -12,7 +12,7 @@ use super::policy::{AiRole, Finalisation, Policy, ReleaseMode};
 use super::read::Read;
 use super::route::{Route, route};
 use super::sampler;
-use super::state::{CaseState, Hold};
+use super::state::{CaseState, Conclusion, Hold};
 
 /// An event that was decided on, not recorded yet.
 #[derive(Debug, Clone, PartialEq)]
@@ -150,6 +150,20 @@ impl<'a> Draft<'a> {
                 .is_some_and(|comparison| comparison.discordant)
     }
 
+    /// What an amended outcome sets off: new images, and action on findings that are newly urgent (X7).
+    pub(super) fn follow_addendum(&mut self, opinion: &Opinion, standing: &Conclusion) {
+        let Some(read) = standing.sources.first().copied() else { return };
+        if let Some(ask) = order_again(read, opinion) {
+            self.follows(ask);
+        }
+        let known = urgent_findings(&standing.outcome);
+        let findings: Vec<_> =
+            urgent_findings(opinion).into_iter().filter(|finding| !known.contains(finding)).collect();
+        if !findings.is_empty() {
+            self.follows(Event::UrgentActed { read, findings, follow_up: FollowUp::CtSameDay });
+        }
+    }
+
     /// Lets the standing outcome leave; nothing without a conclusion from a finalised read (R17).
     pub(super) fn release(&mut self, actor: &Actor) {
         let Some(conclusion) = &self.state.conclusion else { return };
@@ -161,7 +175,7 @@ impl<'a> Draft<'a> {
 }
 
 /// New images are asked for where the outcome says so (X6, M5).
-pub(super) fn order_again(read: ReadId, outcome: &Opinion) -> Option<Event> {
+fn order_again(read: ReadId, outcome: &Opinion) -> Option<Event> {
     match outcome {
         Opinion::Chest(ChestOpinion::Inadequate { reason }) => {
             Some(Event::OrderReopened { read, inadequate: Some(*reason), views: Vec::new() })
@@ -175,7 +189,7 @@ pub(super) fn order_again(read: ReadId, outcome: &Opinion) -> Option<Event> {
 }
 
 /// Findings that someone must hear of today.
-pub(super) fn urgent_findings(opinion: &Opinion) -> Vec<FindingCode> {
+fn urgent_findings(opinion: &Opinion) -> Vec<FindingCode> {
     match opinion {
         Opinion::Chest(ChestOpinion::Abnormal { findings }) => {
             findings.iter().filter(|finding| finding.urgent).map(|finding| finding.code).collect()

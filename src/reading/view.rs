@@ -132,7 +132,7 @@ pub enum CaseView {
     /// Before the lock.
     Blind(BlindView),
     /// Before the lock, under assisted reading.
-    Assisted(AssistedView),
+    Assisted(Box<AssistedView>),
     /// After the lock, before the reveal.
     Locked(LockedView),
     /// Everything.
@@ -172,7 +172,9 @@ pub fn view_for(user: UserId, role: Role, state: &CaseState, policy: &Policy) ->
         return CaseView::Locked(LockedView { case, own: own_read(own, state, policy), may_reveal });
     }
     match policy.reveal {
-        RevealMode::With => CaseView::Assisted(AssistedView { case, ai: ai_shown(None, state, policy) }),
+        RevealMode::With => {
+            CaseView::Assisted(Box::new(AssistedView { case, ai: ai_shown(None, state, policy) }))
+        }
         RevealMode::Off | RevealMode::After => CaseView::Blind(case),
     }
 }

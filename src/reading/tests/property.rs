@@ -24,15 +24,15 @@ enum Act {
 fn act() -> impl Strategy<Value = Act> {
     let reader = || 1..6_u8;
     prop_oneof![
-        4 => prop_oneof![Just(0), 1..15_i64, 30..200_i64, Just(9_000)].prop_map(Act::Wait),
+        5 => prop_oneof![Just(0), 11..15_i64, 60..200_i64, Just(9_000)].prop_map(Act::Wait),
         3 => (0..5_u8).prop_map(Act::Ai),
-        8 => (reader(), 0..6_u8).prop_map(|(n, o)| Act::Read(n, o)),
-        3 => reader().prop_map(Act::Claim),
-        4 => (reader(), 0..6_u8).prop_map(|(n, o)| Act::Lock(n, o)),
+        10 => (reader(), 0..6_u8).prop_map(|(n, o)| Act::Read(n, o)),
+        1 => reader().prop_map(Act::Claim),
+        2 => (reader(), 0..6_u8).prop_map(|(n, o)| Act::Lock(n, o)),
         4 => (reader(), 0..6_u8, 0..4_u8).prop_map(|(n, o, k)| Act::Arbitrate(n, o, k)),
         6 => (reader(), 0..4_u8, 0..6_u8).prop_map(|(n, k, o)| Act::Own(n, k, o)),
         1 => (reader(), 0..2_u8).prop_map(|(n, k)| Act::Leave(n, k)),
-        2 => (reader(), 0..4_u8).prop_map(|(n, k)| Act::Hold(n, k)),
+        2 => (reader(), 0..8_u8).prop_map(|(n, k)| Act::Hold(n, k)),
         2 => (reader(), 0..5_u8).prop_map(|(n, k)| Act::After(n, k)),
         1 => prop_oneof![9 => Just(Act::Wait(1)), 1 => Just(Act::Supersede)],
     ]
@@ -145,7 +145,7 @@ fn perform(play: &mut Play, act: &Act, fresh: u128) {
             let command = match kind {
                 0 => Command::Defer { reason: DeferReason::Technical, note: String::new() },
                 1 => Command::AwaitPriors,
-                2 => Command::UndoDeferral,
+                2..5 => Command::UndoDeferral,
                 _ => Command::RecordPriors,
             };
             let _ = play.ask(&lead(number(n)), command);
@@ -279,13 +279,13 @@ fn bring_to_an_outcome(play: &mut Play) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 800, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn r1_r2_r5_r17_x9_hold_in_every_interleaving(
         policy in any_policy(),
         urgent in prop::bool::weighted(0.1),
-        acts in prop::collection::vec(act(), 1..40),
+        acts in prop::collection::vec(act(), 1..60),
     ) {
         let set = ImageSet { urgent, ..image_set(policy.pathway) };
         let mut play = Play::of(policy, set, 0.01);

@@ -187,6 +187,20 @@ fn r4_an_addendum_amends_the_outcome_and_the_old_one_stays_in_the_chain() {
 }
 
 #[test]
+fn x7_an_addendum_with_a_new_urgent_finding_acts_at_once() {
+    let mut play = after_first(&plain("chest-verify"), Ai::Normal, chest_normal());
+    let add = Command::Addendum {
+        reason: "seen later".into(),
+        text: "pneumothorax".into(),
+        opinion: Some(chest_urgent()),
+    };
+    play.ask(&reader(1), add.clone()).unwrap();
+    assert_eq!(play.count("urgent_acted"), 1);
+    play.ask(&reader(1), add).unwrap();
+    assert_eq!(play.count("urgent_acted"), 1);
+}
+
+#[test]
 fn r4_a_lead_reopens_a_case_and_a_fresh_person_decides() {
     let mut play = after_first(&plain("chest-verify"), Ai::Normal, chest_normal());
     let reopen = Command::Reopen { reason: "clinical doubt".into() };
