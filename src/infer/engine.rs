@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 use super::error::InferError;
 use super::graph::{GraphSession, RawOutput};
 use super::manifest::{Batch, Manifest};
+use super::provider_proof::{RecordFolder, prove};
 use super::queue::{Ages, Queue, Urgency};
 use super::runtime;
 use super::settings::{Provider, Settings};
@@ -100,13 +101,14 @@ impl Engine {
             routine: Duration::from_millis(settings.routine_ages_ms),
             background: Duration::from_millis(settings.background_ages_ms),
         };
+        let image_len: usize = manifest.input.shape().iter().product();
         let engine = Self {
             manifest: Arc::clone(manifest),
             folder: folder.to_owned(),
             provider,
             sessions,
-            image_len: manifest.input.shape().iter().product(),
-            queue: Arc::new(Queue::new(settings.queue_limit, ages)),
+            image_len,
+            queue: Arc::new(Queue::new(places(image_len, settings), ages)),
             threads: Mutex::new(Vec::new()),
         };
         let (opened, openings) = mpsc::channel();
@@ -122,10 +124,19 @@ impl Engine {
                 let (environment, manifest, bytes) =
                     (environment.clone(), Arc::clone(manifest), Arc::clone(bytes));
                 let settings = settings.clone();
+                // One record is enough: every session of a model is made alike.
+                let proves = number == 0;
                 move || {
+                    let record = proves.then(RecordFolder::create).flatten();
+                    let prefix = record.as_ref().map(RecordFolder::prefix);
+                    let prefix = prefix.as_deref();
                     let mut session =
-                        GraphSession::open(&environment, &bytes, manifest, provider, &settings)?;
+                        GraphSession::open(&environment, &bytes, manifest, provider, &settings, prefix)?;
                     session.warm_up()?;
+                    if proves {
+                        let no_record = || Err("no place for a record".to_owned());
+                        prove(provider, prefix.map_or_else(no_record, |_| session.end_record()))?;
+                    }
                     Ok(session)
                 }
             };
@@ -205,6 +216,7 @@ impl Engine {
             metrics::counter!("doubleread_infer_refused_total", "model" => model.clone()).increment(1);
             tracing::warn!(model, %error, "an image was not queued");
         })?;
+        show_waiting(&self.manifest.folder_name(), &self.queue);
         answered.await.unwrap_or(Err(InferError::Stopped))
     }
 
@@ -224,6 +236,18 @@ impl Drop for Engine {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+/// Images that may wait: `queue_limit`, fewer of a size of which so many would take more than `queue_bytes`,
+/// but always as many as one mammogram has.
+fn places(image_len: usize, settings: &Settings) -> usize {
+    let image_bytes = image_len.saturating_mul(size_of::<f32>()).max(1);
+    settings.queue_limit.min((settings.queue_bytes / image_bytes).max(4))
+}
+
+fn show_waiting(model: &str, queue: &Queue<Job>) {
+    let waiting = u32::try_from(queue.len()).unwrap_or(u32::MAX);
+    metrics::gauge!("doubleread_infer_waiting_images", "model" => model.to_owned()).set(waiting);
 }
 
 /// Images of one run: what the graph takes, what the provider gains from.
@@ -270,6 +294,7 @@ impl Worker {
     fn serve(&self, mut session: GraphSession) {
         while let Some(jobs) = self.queue.take(self.most, self.patience, |job: &Job| !job.answer.is_closed())
         {
+            show_waiting(&self.model, &self.queue);
             let outputs = self.run(&mut session, &jobs);
             match outputs {
                 Err(InferError::Fault(problem)) if jobs.len() > 1 => {

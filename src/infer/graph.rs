@@ -3,6 +3,7 @@
 //! In: the bytes of a `model.onnx` whose hash was checked, and its manifest. Out: raw numbers
 //! per image. Blocking; lives on the thread that opened it.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use ort::environment::Environment;
@@ -12,6 +13,7 @@ use ort::value::{Outlet, TensorElementType, TensorRef};
 
 use super::error::InferError;
 use super::manifest::{Batch, Manifest};
+use super::provider_proof::{NodesByProvider, read_record};
 use super::settings::{Provider, Settings};
 use crate::prepare::Layout;
 
@@ -48,15 +50,21 @@ pub(super) struct GraphSession {
 }
 
 impl GraphSession {
-    /// Opens a session and holds names, types and shapes against the manifest.
+    /// Opens a session and holds names, types and shapes against the manifest; with `record`, keeps a
+    /// record of what runs until [`GraphSession::end_record`].
     pub fn open(
         environment: &Environment,
         bytes: &[u8],
         manifest: Arc<Manifest>,
         provider: Provider,
         settings: &Settings,
+        record: Option<&Path>,
     ) -> Result<Self, InferError> {
         let mut builder = builder(environment, provider, settings)?;
+        if let Some(prefix) = record {
+            builder =
+                builder.with_profiling(prefix).map_err(|e| InferError::Graph(e.message().to_owned()))?;
+        }
         let session = builder.commit_from_memory(bytes).map_err(|e| match e.code() {
             ort::ErrorCode::ExecutionProviderFailure => {
                 InferError::ProviderUnavailable { provider, problem: e.message().to_owned() }
@@ -78,6 +86,12 @@ impl GraphSession {
             expected: "finite numbers".into(),
             found: "a number that is none, or infinite".into(),
         })
+    }
+
+    /// Ends the record that [`GraphSession::open`] began, and reads it.
+    pub fn end_record(&mut self) -> Result<NodesByProvider, String> {
+        let path = self.session.end_profiling().map_err(|e| e.message().to_owned())?;
+        read_record(Path::new(&path))
     }
 
     /// The raw outputs of each image, in order. At most the manifest's batch.

@@ -14,6 +14,7 @@ mod error;
 mod graph;
 mod manifest;
 mod manifest_check;
+mod provider_proof;
 mod queue;
 mod regions;
 mod registry;

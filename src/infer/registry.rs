@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
@@ -15,7 +16,7 @@ use super::engine::Engine;
 use super::error::InferError;
 use super::manifest::Manifest;
 use super::settings::Settings;
-use crate::vocab::Pathway;
+use crate::vocab::{ModelStamp, Pathway};
 
 /// Where a model has got to.
 #[derive(Debug, Clone)]
@@ -58,6 +59,7 @@ pub struct Registry {
     models: RwLock<BTreeMap<String, Model>>,
     loaded: watch::Receiver<bool>,
     loader: Mutex<Option<JoinHandle<()>>>,
+    stopping: AtomicBool,
 }
 
 impl Registry {
@@ -69,6 +71,7 @@ impl Registry {
             models: RwLock::new(BTreeMap::new()),
             loaded,
             loader: Mutex::new(None),
+            stopping: AtomicBool::new(false),
         });
         // Weak, so that a registry that is dropped while it loads does not live on.
         let weak = Arc::downgrade(&registry);
@@ -85,6 +88,9 @@ impl Registry {
                     .map(|r| r.read(|models| models.keys().cloned().collect()))
                     .unwrap_or_default();
                 for folder in folders {
+                    if weak.upgrade().is_none_or(|registry| registry.stopping.load(Ordering::Relaxed)) {
+                        return;
+                    }
                     let state = match Engine::load(&settings.models_dir.join(&folder), &settings) {
                         Ok(engine) => ModelState::Ready(Arc::new(engine)),
                         Err(error) => {
@@ -161,6 +167,22 @@ impl Registry {
         self.read(|models| models.get(folder).cloned())
     }
 
+    /// The engine that made a stored result, to replay it. Error: [`InferError::NoModel`] where that very
+    /// version, down to its hash and operating point, is not here or not ready.
+    pub fn stamped(&self, pathway: Pathway, stamp: &ModelStamp) -> Result<Arc<Engine>, InferError> {
+        let ready = |m: &Model| match &m.state {
+            ModelState::Ready(engine) if engine.stamp() == *stamp => Some(Arc::clone(engine)),
+            ModelState::Ready(_) | ModelState::Loading | ModelState::Refused(_) => None,
+        };
+        self.read(|models| models.values().find_map(ready)).ok_or_else(|| InferError::NoModel {
+            pathway,
+            reason: format!(
+                "{} {} ({}, operating point {}) is not here or not ready",
+                stamp.name, stamp.version, stamp.sha256, stamp.operating_point
+            ),
+        })
+    }
+
     /// The engine in force on a pathway. Error: [`InferError::NoModel`] with the reason in words.
     pub fn active(&self, pathway: Pathway) -> Result<Arc<Engine>, InferError> {
         let none = |reason: String| InferError::NoModel { pathway, reason };
@@ -199,6 +221,7 @@ impl Registry {
 
     /// Ends every session after the run that it is in. Blocks.
     pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
         let loader = self.loader.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(loader) = loader {
             // A loader that panicked has said so.

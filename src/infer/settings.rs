@@ -34,8 +34,10 @@ pub struct Settings {
     pub sessions: usize,
     /// Threads inside one session; 1 costs the least processor time per image.
     pub intra_threads: usize,
-    /// Images that wait for one model; one more is refused.
+    /// Images that wait for one model at most; one more is refused.
     pub queue_limit: usize,
+    /// Memory of the images that wait for one model, in bytes; fewer than `queue_limit` may wait of a large size.
+    pub queue_bytes: usize,
     /// Images of one batch on the processor, where larger batches bring nothing.
     pub max_batch_cpu: usize,
     /// Images of one batch on CUDA.
@@ -87,6 +89,7 @@ impl Default for Settings {
             sessions: 0,
             intra_threads: 1,
             queue_limit: 256,
+            queue_bytes: 512 << 20,
             max_batch_cpu: 1,
             max_batch_cuda: 16,
             max_wait_ms: 5,
@@ -110,6 +113,7 @@ impl Settings {
         }
         for (key, value) in [
             ("queue_limit", self.queue_limit),
+            ("queue_bytes", self.queue_bytes),
             ("max_batch_cpu", self.max_batch_cpu),
             ("max_batch_cuda", self.max_batch_cuda),
             ("intra_threads", self.intra_threads),

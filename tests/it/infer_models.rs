@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use doubleread::infer::{Active, Engine, InferError, ModelState, Provider, Registry, Settings, Urgency};
-use doubleread::vocab::Pathway;
+use doubleread::vocab::{ModelStamp, Pathway};
 use sha2::{Digest, Sha256};
 
 use super::infer_fixture::{loaded, no_runtime, settings, tiny_graph, tiny_manifest, write_model};
@@ -73,6 +73,10 @@ async fn a_model_that_differs_from_its_manifest_is_refused_with_the_difference_n
     }
     let engine = registry.active(Pathway::Mammo).expect("the good model keeps serving");
     assert_eq!(engine.provider(), Provider::Cpu);
+    let found = registry.stamped(Pathway::Mammo, &engine.stamp()).expect("by its stamp");
+    assert_eq!(found.folder(), engine.folder());
+    let older = ModelStamp { version: "0".into(), ..engine.stamp() };
+    assert!(registry.stamped(Pathway::Mammo, &older).is_err(), "a replay takes the very same version");
     assert!(engine.score(vec![0.25; 64], Urgency::Routine).await.is_ok());
     registry.stop();
 }
@@ -164,6 +168,29 @@ fn a_missing_library_is_refused_with_what_to_run() {
     }
 }
 
+#[test]
+fn every_shipped_model_loads_and_has_a_card() {
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+    if no_runtime() {
+        return;
+    }
+    let Ok(folders) = std::fs::read_dir(&models) else {
+        println!("skipped: no models are shipped yet");
+        return;
+    };
+    for folder in folders.flatten().map(|f| f.path()).filter(|f| f.join("manifest.toml").is_file()) {
+        let name = folder.file_name().expect("a name").to_string_lossy().into_owned();
+        let engine = Engine::load(&folder, &settings(&models)).unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert_eq!(engine.manifest().folder_name(), name, "the folder is <name>-<version>");
+        let card = std::fs::read_to_string(folder.join(&engine.manifest().card));
+        let card = card.unwrap_or_else(|e| panic!("{name}: no card: {e}")).to_lowercase();
+        assert!(
+            card.contains(&engine.manifest().trained_on.to_lowercase()),
+            "{name}: the card says what it was trained on"
+        );
+    }
+}
+
 /// A public model of the shared folder, or `None` with a line that says so.
 fn shared_model(name: &str) -> Option<Vec<u8>> {
     let root = std::env::var_os("DOUBLEREAD_SHARED_DATA")
@@ -236,6 +263,29 @@ async fn public_models_give_what_the_python_runtime_gives() {
             ],
         );
     }
+}
+
+#[tokio::test]
+async fn an_urgent_image_does_not_wait_for_the_routine_ones_before_it() {
+    let Some(graph) = shared_model("cxr-squeezenet11-kermany3-m3mentomor1.onnx") else { return };
+    if no_runtime() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let manifest = SQUEEZENET.replace("HASH", &hex::encode(Sha256::digest(&graph)));
+    let folder = write_model(dir.path(), "m-1", &manifest, Some(&graph));
+    let engine = Engine::load(&folder, &Settings { sessions: 1, ..settings(dir.path()) }).expect("loads");
+    let image = pattern(3 * 224 * 224, 4.0, -2.0);
+    let routine = (0..80).map(|_| engine.score(image.clone(), Urgency::Routine));
+    let urgent = engine.score(image.clone(), Urgency::Urgent);
+    // All are queued at the first poll, the urgent one last.
+    let (routine, urgent) = tokio::join!(futures::future::join_all(routine), urgent);
+    let urgent = urgent.expect("a score");
+    let mut waits: Vec<f64> = routine.into_iter().map(|scored| scored.expect("a score").queue_ms).collect();
+    waits.sort_by(f64::total_cmp);
+    let median = waits[waits.len() / 2];
+    println!("urgent waited {:.0} ms, the median routine image {median:.0} ms", urgent.queue_ms);
+    assert!(urgent.queue_ms < median, "{} ms, the median routine image {median} ms", urgent.queue_ms);
 }
 
 fn close(found: &[f32], expected: &[f32]) {
