@@ -130,11 +130,11 @@ pub struct RevealedView {
 #[serde(tag = "view", rename_all = "snake_case")]
 pub enum CaseView {
     /// Before the lock.
-    Blind(BlindView),
+    Blind(Box<BlindView>),
     /// Before the lock, under assisted reading.
     Assisted(Box<AssistedView>),
     /// After the lock, before the reveal.
-    Locked(LockedView),
+    Locked(Box<LockedView>),
     /// Everything.
     Revealed(Box<RevealedView>),
 }
@@ -169,13 +169,17 @@ pub fn view_for(user: UserId, role: Role, state: &CaseState, policy: &Policy) ->
     }
     if let Some(own) = own {
         let may_reveal = policy.reveal != RevealMode::Off && state.superseded_by.is_none();
-        return CaseView::Locked(LockedView { case, own: own_read(own, state, policy), may_reveal });
+        return CaseView::Locked(Box::new(LockedView {
+            case,
+            own: own_read(own, state, policy),
+            may_reveal,
+        }));
     }
     match policy.reveal {
         RevealMode::With => {
             CaseView::Assisted(Box::new(AssistedView { case, ai: ai_shown(None, state, policy) }))
         }
-        RevealMode::Off | RevealMode::After => CaseView::Blind(case),
+        RevealMode::Off | RevealMode::After => CaseView::Blind(Box::new(case)),
     }
 }
 
