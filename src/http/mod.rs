@@ -13,6 +13,7 @@ mod credentials;
 mod error;
 mod guard;
 mod health;
+pub mod loopback_record;
 mod pages;
 mod settings;
 mod sign_in;
