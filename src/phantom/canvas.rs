@@ -163,7 +163,13 @@ impl Canvas {
     ///
     /// `persistence` is the amplitude of a level against the coarser one: 0.5 gives a spectrum of about 1/f^4 in
     /// power (2 octaves down, smooth), 0.7 about 1/f^3 (breast tissue, Burgess 2001), 1.0 about 1/f^2.
-    pub fn noise(width: usize, height: usize, coarse_pixels: usize, persistence: f32, draws: &mut Draws) -> Self {
+    pub fn noise(
+        width: usize,
+        height: usize,
+        coarse_pixels: usize,
+        persistence: f32,
+        draws: &mut Draws,
+    ) -> Self {
         let mut levels = 0;
         while (1usize << levels) < coarse_pixels {
             levels += 1;
@@ -269,7 +275,9 @@ mod tests {
 
     #[test]
     fn noise_has_mean_0_and_deviation_about_1_at_any_size() {
-        for (width, height, coarse, persistence) in [(400, 300, 64, 0.7), (257, 511, 128, 0.5), (64, 64, 8, 1.0)] {
+        for (width, height, coarse, persistence) in
+            [(400, 300, 64, 0.7), (257, 511, 128, 0.5), (64, 64, 8, 1.0)]
+        {
             let noise = Canvas::noise(width, height, coarse, persistence, &mut Draws::new(3, "test"));
             assert_eq!(noise.samples.len(), width * height);
             let n = noise.samples.len() as f32;

@@ -58,7 +58,11 @@ impl Code {
 }
 
 /// Writes a phantom as a Part-10 file (PS3.10 section 7).
-pub fn write_dicom(phantom: &Phantom, identity: &Identity, encoding: Encoding) -> Result<Vec<u8>, PhantomError> {
+pub fn write_dicom(
+    phantom: &Phantom,
+    identity: &Identity,
+    encoding: Encoding,
+) -> Result<Vec<u8>, PhantomError> {
     let mut set = DataSet(InMemDicomObject::new_empty());
     let class = sop_class(phantom.kind);
     common(&mut set, phantom, identity, class);
@@ -83,8 +87,12 @@ pub fn write_dicom(phantom: &Phantom, identity: &Identity, encoding: Encoding) -
 
 fn sop_class(kind: ImageKind) -> &'static str {
     match kind {
-        ImageKind::Chest { view: ChestView::Pa | ChestView::Lateral } => uids::DIGITAL_X_RAY_IMAGE_STORAGE_FOR_PRESENTATION,
-        ImageKind::Chest { view: ChestView::Ap } | ImageKind::Hand { .. } => uids::COMPUTED_RADIOGRAPHY_IMAGE_STORAGE,
+        ImageKind::Chest { view: ChestView::Pa | ChestView::Lateral } => {
+            uids::DIGITAL_X_RAY_IMAGE_STORAGE_FOR_PRESENTATION
+        }
+        ImageKind::Chest { view: ChestView::Ap } | ImageKind::Hand { .. } => {
+            uids::COMPUTED_RADIOGRAPHY_IMAGE_STORAGE
+        }
         ImageKind::Mammogram { .. } => uids::DIGITAL_MAMMOGRAPHY_X_RAY_IMAGE_STORAGE_FOR_PRESENTATION,
     }
 }
@@ -187,14 +195,19 @@ fn hand(set: &mut DataSet, phantom: &Phantom, side: Side) {
     set.text(tags::BODY_PART_EXAMINED, VR::CS, "HAND");
     set.text(tags::VIEW_POSITION, VR::CS, "PA");
     set.text(tags::LATERALITY, VR::CS, side.code());
-    set.several(tags::PATIENT_ORIENTATION, VR::CS, if side == Side::Left { &["L", "H"] } else { &["R", "H"] });
+    set.several(
+        tags::PATIENT_ORIENTATION,
+        VR::CS,
+        if side == Side::Left { &["L", "H"] } else { &["R", "H"] },
+    );
     spacing(set, 240.0, phantom);
     computed_radiography(set);
 }
 
 fn mammogram(set: &mut DataSet, phantom: &Phantom, view: MammoView, implant: bool) {
     let oblique = view.projection != Projection::Cc;
-    let code = if oblique { Code("399368009", "medio-lateral oblique") } else { Code("399162004", "cranio-caudal") };
+    let code =
+        if oblique { Code("399368009", "medio-lateral oblique") } else { Code("399162004", "cranio-caudal") };
     // Chest wall towards the middle of the hanging (PS3.3 section C.7.6.1.1.1).
     let orientation = match (view.side, oblique) {
         (Side::Right, false) => ["P", "L"],

@@ -112,13 +112,25 @@ pub struct Finish {
 }
 
 /// Finishes a chest film.
-pub fn chest_phantom(finish: Finish, kind: ImageKind, params: &ChestParams, boxes: Vec<DrawnFinding>) -> Phantom {
+pub fn chest_phantom(
+    finish: Finish,
+    kind: ImageKind,
+    params: &ChestParams,
+    boxes: Vec<DrawnFinding>,
+) -> Phantom {
     let sex = if params.female { PersonSex::Female } else { PersonSex::Male };
     phantom(finish, kind, params.seed, params.age_years, sex, boxes)
 }
 
 /// Finishes any image; boxes are in pixels of the finished image.
-pub fn phantom(mut finish: Finish, kind: ImageKind, seed: u64, age_years: u32, sex: PersonSex, boxes: Vec<DrawnFinding>) -> Phantom {
+pub fn phantom(
+    mut finish: Finish,
+    kind: ImageKind,
+    seed: u64,
+    age_years: u32,
+    sex: PersonSex,
+    boxes: Vec<DrawnFinding>,
+) -> Phantom {
     let bits = finish.bits_stored.clamp(8, 16);
     let (width, height) = (finish.width, finish.height);
     let mut full = finish.canvas.resized(width, height);
@@ -174,9 +186,11 @@ pub fn phantom(mut finish: Finish, kind: ImageKind, seed: u64, age_years: u32, s
 /// Adds a round speck, by the share of each pixel that it covers.
 fn stamp(canvas: &mut Canvas, speck: &Speck) {
     let reach = speck.radius + 1.0;
-    let rows = (speck.y - reach).max(0.0) as usize..((speck.y + reach).max(0.0) as usize + 1).min(canvas.height);
+    let rows =
+        (speck.y - reach).max(0.0) as usize..((speck.y + reach).max(0.0) as usize + 1).min(canvas.height);
     for row in rows {
-        let columns = (speck.x - reach).max(0.0) as usize..((speck.x + reach).max(0.0) as usize + 1).min(canvas.width);
+        let columns =
+            (speck.x - reach).max(0.0) as usize..((speck.x + reach).max(0.0) as usize + 1).min(canvas.width);
         for column in columns {
             let distance = ((column as f32 - speck.x).powi(2) + (row as f32 - speck.y).powi(2)).sqrt();
             let cover = if speck.radius < 0.6 {

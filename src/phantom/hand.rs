@@ -35,10 +35,25 @@ pub fn hand(seed: u64, side: Side, width: u32, height: u32) -> Phantom {
             let length = length * size;
             let half = 0.052 - 0.008 * joint as f32;
             let (dx, dy) = (angle.sin(), -angle.cos());
-            let at = |t: f32, half_width: f32| Nib { x: mirror * (x + dx * length * t), y: y + dy * length * t, half_width };
-            let shaft = [at(0.06, half), at(0.22, half * 0.72), at(0.5, half * 0.60), at(0.8, half * 0.70), at(0.93, half * 0.92)];
+            let at = |t: f32, half_width: f32| Nib {
+                x: mirror * (x + dx * length * t),
+                y: y + dy * length * t,
+                half_width,
+            };
+            let shaft = [
+                at(0.06, half),
+                at(0.22, half * 0.72),
+                at(0.5, half * 0.60),
+                at(0.8, half * 0.70),
+                at(0.93, half * 0.92),
+            ];
             bone.stroke(frame, &shaft, 0.42, Profile::Tube);
-            flesh.stroke(frame, &[at(-0.1, 0.125 - 0.012 * joint as f32), at(1.06, 0.105 - 0.012 * joint as f32)], 0.34, Profile::Rod);
+            flesh.stroke(
+                frame,
+                &[at(-0.1, 0.125 - 0.012 * joint as f32), at(1.06, 0.105 - 0.012 * joint as f32)],
+                0.34,
+                Profile::Rod,
+            );
             x += dx * length;
             y += dy * length;
         }
@@ -58,7 +73,11 @@ pub fn hand(seed: u64, side: Side, width: u32, height: u32) -> Phantom {
         ];
         bone.stroke(frame, &shaft, 0.50, Profile::Tube);
     }
-    let palm = [Nib { x: 0.0, y: 0.22, half_width: 0.36 }, Nib { x: 0.0, y: 0.50, half_width: 0.31 }, Nib { x: 0.0, y: 1.2, half_width: 0.27 }];
+    let palm = [
+        Nib { x: 0.0, y: 0.22, half_width: 0.36 },
+        Nib { x: 0.0, y: 0.50, half_width: 0.31 },
+        Nib { x: 0.0, y: 1.2, half_width: 0.27 },
+    ];
     flesh.stroke(frame, &palm, 0.42, Profile::Rod);
     let grain = Canvas::noise(flesh.width, flesh.height, 64, 0.7, &mut draws);
     for ((f, b), g) in flesh.samples.iter_mut().zip(&bone.samples).zip(&grain.samples) {

@@ -72,7 +72,8 @@ impl Identity {
 
 /// A UID that depends on a text alone: 2.25 and a version 5 UUID as a decimal number.
 pub fn derived_uid(text: &str) -> String {
-    let uuid = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, format!("doubleread-phantom/{text}").as_bytes());
+    let uuid =
+        uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, format!("doubleread-phantom/{text}").as_bytes());
     format!("{UUID_ROOT}{}", uuid.as_u128())
 }
 
@@ -93,6 +94,9 @@ mod tests {
         assert!(study.accession_number.len() <= 16);
         assert!(study.study_instance_uid.len() <= 64);
         assert_eq!(study, StudyIdentity::of(u64::MAX, "mammo", "20260105", "090000"));
-        assert_ne!(study.study_instance_uid, StudyIdentity::of(1, "mammo", "20260105", "090000").study_instance_uid);
+        assert_ne!(
+            study.study_instance_uid,
+            StudyIdentity::of(1, "mammo", "20260105", "090000").study_instance_uid
+        );
     }
 }

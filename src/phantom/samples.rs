@@ -64,40 +64,52 @@ pub fn all() -> Vec<SampleStudy> {
         SampleStudy {
             folder: "chest-nodule-two-views",
             purpose: "A nodule in the right lung, PA and left lateral. The lateral view is not scored.",
-            instances: generate_study(Pathway::Chest, 102, &StudyOptions {
-                chest_lesions: vec![lesion(FindingCode::Nodule, Side::Right, 1.0)],
-                chest_views: vec![ChestView::Pa, ChestView::Lateral],
-                ..chest(5)
-            }),
+            instances: generate_study(
+                Pathway::Chest,
+                102,
+                &StudyOptions {
+                    chest_lesions: vec![lesion(FindingCode::Nodule, Side::Right, 1.0)],
+                    chest_views: vec![ChestView::Pa, ChestView::Lateral],
+                    ..chest(5)
+                },
+            ),
         },
         SampleStudy {
             folder: "chest-pneumothorax-ap",
             purpose: "A left pneumothorax, AP in bed, computed radiography, uncompressed.",
-            instances: generate_study(Pathway::Chest, 103, &StudyOptions {
-                chest_lesions: vec![lesion(FindingCode::Pneumothorax, Side::Left, 0.9)],
-                chest_views: vec![ChestView::Ap],
-                encoding: Encoding::ExplicitLittleEndian,
-                ..chest(6)
-            }),
+            instances: generate_study(
+                Pathway::Chest,
+                103,
+                &StudyOptions {
+                    chest_lesions: vec![lesion(FindingCode::Pneumothorax, Side::Left, 0.9)],
+                    chest_views: vec![ChestView::Ap],
+                    encoding: Encoding::ExplicitLittleEndian,
+                    ..chest(6)
+                },
+            ),
         },
         SampleStudy {
             folder: "chest-effusion-monochrome1",
             purpose: "A right pleural effusion; MONOCHROME1, implicit little endian.",
-            instances: generate_study(Pathway::Chest, 104, &StudyOptions {
-                chest_lesions: vec![lesion(FindingCode::PleuralEffusion, Side::Right, 0.7)],
-                photometric: Photometric::Monochrome1,
-                encoding: Encoding::ImplicitLittleEndian,
-                ..chest(6)
-            }),
+            instances: generate_study(
+                Pathway::Chest,
+                104,
+                &StudyOptions {
+                    chest_lesions: vec![lesion(FindingCode::PleuralEffusion, Side::Right, 0.7)],
+                    photometric: Photometric::Monochrome1,
+                    encoding: Encoding::ImplicitLittleEndian,
+                    ..chest(6)
+                },
+            ),
         },
         SampleStudy {
             folder: "chest-child",
             purpose: "A child of 6: younger than the shipped chest model was made for.",
-            instances: generate_study(Pathway::Chest, 105, &StudyOptions {
-                age_years: Some(6),
-                chest_views: vec![ChestView::Ap],
-                ..chest(7)
-            }),
+            instances: generate_study(
+                Pathway::Chest,
+                105,
+                &StudyOptions { age_years: Some(6), chest_views: vec![ChestView::Ap], ..chest(7) },
+            ),
         },
         SampleStudy {
             folder: "hand",
@@ -112,29 +124,29 @@ pub fn all() -> Vec<SampleStudy> {
         SampleStudy {
             folder: "mammo-mass-left",
             purpose: "A spiculated mass in the left breast, seen on both its views.",
-            instances: generate_study(Pathway::Mammo, 202, &StudyOptions {
-                density: Some(2),
-                breast_lesions: vec![(Side::Left, mass)],
-                ..mammo(8)
-            }),
+            instances: generate_study(
+                Pathway::Mammo,
+                202,
+                &StudyOptions { density: Some(2), breast_lesions: vec![(Side::Left, mass)], ..mammo(8) },
+            ),
         },
         SampleStudy {
             folder: "mammo-missing-view",
             purpose: "A screening exam without the left MLO view.",
-            instances: generate_study(Pathway::Mammo, 203, &StudyOptions {
-                density: Some(3),
-                mammo_views: without_left_oblique,
-                ..mammo(9)
-            }),
+            instances: generate_study(
+                Pathway::Mammo,
+                203,
+                &StudyOptions { density: Some(3), mammo_views: without_left_oblique, ..mammo(9) },
+            ),
         },
         SampleStudy {
             folder: "mammo-implant",
             purpose: "Both breasts with implants: outside the shipped mammogram model's scope.",
-            instances: generate_study(Pathway::Mammo, 204, &StudyOptions {
-                density: Some(2),
-                implant: true,
-                ..mammo(9)
-            }),
+            instances: generate_study(
+                Pathway::Mammo,
+                204,
+                &StudyOptions { density: Some(2), implant: true, ..mammo(9) },
+            ),
         },
     ]
 }

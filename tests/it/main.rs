@@ -19,3 +19,4 @@ mod post_sample;
 mod prepare_goldens;
 mod store_outbox;
 mod prepare_worker;
+mod phantom_files;

@@ -19,7 +19,8 @@ fn every_sample_study_is_there_with_its_truth() {
             // Pixels may differ in the last bit between machines (sine and power of the system's library); the
             // size of an uncompressed file and the truth may not.
             assert!(kept.len() > 10_000, "{}", path.display());
-            let truth = std::fs::read_to_string(path.with_extension("json")).expect("a truth beside the image");
+            let truth =
+                std::fs::read_to_string(path.with_extension("json")).expect("a truth beside the image");
             assert_eq!(truth.trim(), instance.truth_json().expect("truth"), "{}", path.display());
         }
     }
@@ -28,7 +29,10 @@ fn every_sample_study_is_there_with_its_truth() {
 #[test]
 fn the_samples_pass_dciodvfy() {
     if Command::new("dciodvfy").arg("-version").output().is_err() {
-        assert!(std::env::var("REQUIRE_PEERS").as_deref() != Ok("1"), "dciodvfy is required: install dicom3tools");
+        assert!(
+            std::env::var("REQUIRE_PEERS").as_deref() != Ok("1"),
+            "dciodvfy is required: install dicom3tools"
+        );
         println!("skipped: dciodvfy (Debian package dicom3tools) is not here");
         return;
     }
@@ -37,7 +41,8 @@ fn the_samples_pass_dciodvfy() {
         for instance in &study.instances {
             let path = sample_folder().join(study.folder).join(&instance.file_name);
             let output = Command::new("dciodvfy").arg(&path).output().expect("dciodvfy runs");
-            let text = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+            let text = String::from_utf8_lossy(&output.stderr).into_owned()
+                + &String::from_utf8_lossy(&output.stdout);
             let errors: Vec<&str> = text.lines().filter(|line| line.starts_with("Error")).collect();
             assert!(errors.is_empty(), "{}: {errors:?}", path.display());
             files += 1;

@@ -51,7 +51,8 @@ impl Anatomy {
         let cage = draws.range(0.62, 0.73) * (aspect / 0.9).clamp(0.8, 1.08);
         let depth = draws.range(-0.09, 0.09) - if ap { 0.10 } else { 0.0 } - if child { 0.12 } else { 0.0 };
         let right_dome = 0.24 + depth;
-        let mut ratio = draws.range(0.39, 0.47) + if ap { 0.04 } else { 0.0 } + if child { 0.06 } else { 0.0 };
+        let mut ratio =
+            draws.range(0.39, 0.47) + if ap { 0.04 } else { 0.0 } + if child { 0.06 } else { 0.0 };
         if let Some(large) = params.lesions.iter().find(|l| l.code == FindingCode::Cardiomegaly) {
             let plain = large.conspicuity.unwrap_or_else(|| draws.unit());
             ratio = 0.56 + 0.13 * plain + draws.range(0.0, 0.02);

@@ -27,12 +27,24 @@ impl LungField {
     /// No lung anywhere.
     pub fn empty(width: usize, height: usize) -> Self {
         let zeros = vec![0.0; width * height];
-        Self { depth: zeros.clone(), middle: zeros.clone(), marking: vec![1.0; width * height], added: zeros, width }
+        Self {
+            depth: zeros.clone(),
+            middle: zeros.clone(),
+            marking: vec![1.0; width * height],
+            added: zeros,
+            width,
+        }
     }
 }
 
 /// Draws every lesion that was asked for.
-pub fn draw(params: &ChestParams, anatomy: &Anatomy, field: &mut LungField, mottle: &Canvas, frame: Frame) -> Vec<DrawnFinding> {
+pub fn draw(
+    params: &ChestParams,
+    anatomy: &Anatomy,
+    field: &mut LungField,
+    mottle: &Canvas,
+    frame: Frame,
+) -> Vec<DrawnFinding> {
     let mut drawn = Vec::new();
     for (number, lesion) in params.lesions.iter().enumerate() {
         let mut draws = Draws::new(params.seed, &format!("chest-lesion-{number}"));
@@ -123,7 +135,10 @@ impl Pen<'_> {
         let floor = self.anatomy.domes[0] - radius - 0.02;
         for _ in 0..60 {
             let y = self.draws.range(self.anatomy.apex + 0.16 + radius, floor);
-            let away = self.draws.range(self.anatomy.mediastinum + 0.06 + radius * 0.5, self.anatomy.cage_at(y) - radius * 0.8 - 0.02);
+            let away = self.draws.range(
+                self.anatomy.mediastinum + 0.06 + radius * 0.5,
+                self.anatomy.cage_at(y) - radius * 0.8 - 0.02,
+            );
             let x = away * self.sign() - self.anatomy.tilt * y;
             let (column, row) = self.frame.pixel(x, y);
             let (column, row) = (column.max(0.0) as usize, row.max(0.0) as usize);
@@ -151,7 +166,8 @@ impl Pen<'_> {
                 return false;
             }
             let angle = dy.atan2(dx);
-            let edge: f32 = phases.iter().enumerate().map(|(k, p)| ((k as f32 + 2.0) * angle + p).sin()).sum();
+            let edge: f32 =
+                phases.iter().enumerate().map(|(k, p)| ((k as f32 + 2.0) * angle + p).sin()).sum();
             let q = distance / (radius * (1.0 + uneven * edge * 0.5));
             let body = (1.0 - q * q).max(0.0).sqrt() * 0.6 + 0.4 * smooth(1.0 + soft, 1.0 - soft, q);
             field.added[index] += opacity * body * field.depth[index].max(0.25);

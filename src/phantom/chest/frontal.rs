@@ -32,9 +32,15 @@ pub fn draw(params: &ChestParams, canvas: &mut Canvas) -> Vec<DrawnFinding> {
     let contrast = draws.range(0.80, 1.05);
     let brightness = draws.range(-0.06, 0.05) + if params.view == ChestView::Ap { 0.04 } else { 0.0 };
     let breasts = params.female && params.age_years >= 14;
-    let breast = (draws.range(0.34, 0.46), draws.range(0.10, 0.26), draws.range(0.22, 0.32), draws.range(0.05, 0.13));
+    let breast =
+        (draws.range(0.34, 0.46), draws.range(0.10, 0.26), draws.range(0.22, 0.32), draws.range(0.05, 0.13));
     let gas = draws.chance(0.75).then(|| {
-        (draws.range(0.26, 0.42), anatomy.domes[1] + draws.range(0.12, 0.2), draws.range(0.06, 0.12), draws.range(0.04, 0.08))
+        (
+            draws.range(0.26, 0.42),
+            anatomy.domes[1] + draws.range(0.12, 0.2),
+            draws.range(0.06, 0.12),
+            draws.range(0.04, 0.08),
+        )
     });
     let vertebra = anatomy.rib_spacing * 0.95;
 
@@ -123,7 +129,14 @@ fn trachea(x: f32, y: f32, anatomy: &Anatomy) -> f32 {
 }
 
 /// Ribs, clavicles, scapulae and upper arms, as grey to add.
-fn bones(params: &ChestParams, anatomy: &Anatomy, draws: &mut Draws, frame: Frame, width: usize, height: usize) -> Canvas {
+fn bones(
+    params: &ChestParams,
+    anatomy: &Anatomy,
+    draws: &mut Draws,
+    frame: Frame,
+    width: usize,
+    height: usize,
+) -> Canvas {
     let mut sum = Canvas::new(width, height, 0.0);
     let mut add = |layer: Canvas| {
         for (s, l) in sum.samples.iter_mut().zip(&layer.samples) {
@@ -146,7 +159,12 @@ fn bones(params: &ChestParams, anatomy: &Anatomy, draws: &mut Draws, frame: Fram
                     })
                     .collect();
                 let line = curve(&points, 5);
-                layer.stroke(frame, &even(&line, 0.026 + 0.0012 * rib as f32), 0.085 * strength, Profile::Tube);
+                layer.stroke(
+                    frame,
+                    &even(&line, 0.026 + 0.0012 * rib as f32),
+                    0.085 * strength,
+                    Profile::Tube,
+                );
             }
             add(layer);
             // Anterior ribs run down towards the middle and end in cartilage.
@@ -162,10 +180,8 @@ fn bones(params: &ChestParams, anatomy: &Anatomy, draws: &mut Draws, frame: Fram
                         (sign * x, y + 0.19 * u + 0.07 * u * u)
                     })
                     .collect();
-                let nibs: Vec<Nib> = curve(&points, 5)
-                    .into_iter()
-                    .map(|(x, y)| Nib { x, y, half_width: 0.030 })
-                    .collect();
+                let nibs: Vec<Nib> =
+                    curve(&points, 5).into_iter().map(|(x, y)| Nib { x, y, half_width: 0.030 }).collect();
                 layer.stroke(frame, &nibs, 0.050 * strength, Profile::Tube);
             }
             add(layer);
@@ -250,7 +266,11 @@ fn vessels(anatomy: &Anatomy, draws: &mut Draws, frame: Frame, width: usize, hei
             let (x, y) = (hilum.0 + draws.range(-0.05, 0.05), hilum.1 + draws.range(-0.09, 0.13));
             let r = draws.range(0.020, 0.042);
             let nib = Nib { x, y, half_width: r };
-            let end = Nib { x: x + sign * draws.range(0.0, 0.04), y: y + draws.range(-0.02, 0.06), half_width: r * 0.7 };
+            let end = Nib {
+                x: x + sign * draws.range(0.0, 0.04),
+                y: y + draws.range(-0.02, 0.06),
+                half_width: r * 0.7,
+            };
             layer.stroke(frame, &[nib, end], draws.range(0.07, 0.14), Profile::Soft);
         }
         let trunks = 11;
@@ -296,7 +316,12 @@ fn branch(layer: &mut Canvas, frame: Frame, draws: &mut Draws, twig: Twig) {
     layer.stroke(frame, &nibs, (0.045 + 3.6 * twig.width).min(0.10), Profile::Rod);
     let fork = draws.range(0.22, 0.50);
     branch(layer, frame, draws, Twig { at, angle: angle - fork, width: thin, left: twig.left - 1, ..twig });
-    branch(layer, frame, draws, Twig { at, angle: angle + fork * 0.8, width: thin * 0.92, left: twig.left - 1, ..twig });
+    branch(
+        layer,
+        frame,
+        draws,
+        Twig { at, angle: angle + fork * 0.8, width: thin * 0.92, left: twig.left - 1, ..twig },
+    );
 }
 
 /// The lead letter on the patient's left, as the radiographer puts it on the cassette.
@@ -306,7 +331,11 @@ fn marker(canvas: &mut Canvas, frame: Frame, anatomy: &Anatomy, draws: &mut Draw
     let y = anatomy.shoulder_y.max(-0.9) - draws.range(0.12, 0.18);
     let size = draws.range(0.045, 0.06);
     let mut layer = Canvas::new(canvas.width, canvas.height, 0.0);
-    let letter = [(x - size * 0.3, y - size * 0.6), (x - size * 0.3, y + size * 0.6), (x + size * 0.4, y + size * 0.6)];
+    let letter = [
+        (x - size * 0.3, y - size * 0.6),
+        (x - size * 0.3, y + size * 0.6),
+        (x + size * 0.4, y + size * 0.6),
+    ];
     layer.stroke(frame, &even(&letter, size * 0.16), 1.0, Profile::Rod);
     for (sample, ink) in canvas.samples.iter_mut().zip(&layer.samples) {
         *sample = sample.max((ink * 3.0).min(0.96));

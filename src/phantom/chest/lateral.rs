@@ -20,11 +20,13 @@ pub fn draw(params: &ChestParams, canvas: &mut Canvas) -> Vec<DrawnFinding> {
     let cloud = Canvas::noise(width, height, (height / 2).max(4), 0.45, &mut draws);
     let bones = bones(&mut draws, frame, width, height, deep, apex, dome);
     let vessels = vessels(&mut draws, frame, width, height);
-    let heart = (-0.20 + draws.range(-0.03, 0.03), dome - 0.16, draws.range(0.27, 0.34), draws.range(0.22, 0.27));
+    let heart =
+        (-0.20 + draws.range(-0.03, 0.03), dome - 0.16, draws.range(0.27, 0.34), draws.range(0.22, 0.27));
     let second = draws.range(0.02, 0.06);
     let lump = params.lesions.iter().find(|l| matches!(l.code, FindingCode::Nodule | FindingCode::Mass));
     let place = lump.map(|lesion| {
-        let radius = if lesion.code == FindingCode::Mass { draws.range(0.085, 0.14) } else { draws.range(0.03, 0.06) };
+        let radius =
+            if lesion.code == FindingCode::Mass { draws.range(0.085, 0.14) } else { draws.range(0.03, 0.06) };
         (lesion, draws.range(-0.02, 0.24), draws.range(apex + 0.35, dome - 0.2), radius)
     });
     let fluid = params.lesions.iter().any(|l| l.code == FindingCode::PleuralEffusion);
@@ -50,11 +52,13 @@ pub fn draw(params: &ChestParams, canvas: &mut Canvas) -> Vec<DrawnFinding> {
             let depth = inside * (0.5 * smooth(-0.006, 0.01, first) + 0.5 * smooth(-0.006, 0.01, other));
             let full = 1.0 - (-(across.max(0.0)) / 0.13).exp();
             let lung = depth * (0.35 + 0.65 * full);
-            let q = ((x - heart.0) / heart.2).powi(2) + ((y - heart.1 + 0.35 * (x - heart.0)) / heart.3).powi(2);
+            let q =
+                ((x - heart.0) / heart.2).powi(2) + ((y - heart.1 + 0.35 * (x - heart.0)) / heart.3).powi(2);
             let body = (1.0 - q).max(0.0).sqrt();
             let arch = (((x - 0.06).powi(2) + (y - apex - 0.50).powi(2)).sqrt() - 0.12).abs();
             grey -= 0.42 * lung * (1.0 - 0.60 * body);
-            grey += 0.13 * body * depth + 0.05 * smooth(0.05, 0.0, arch) * smooth(apex + 0.62, apex + 0.45, y);
+            grey +=
+                0.13 * body * depth + 0.05 * smooth(0.05, 0.0, arch) * smooth(apex + 0.62, apex + 0.45, y);
             grey += depth * (vessels.samples[index] + 0.016 * mottle.samples[index]);
             grey += bones.samples[index] * (1.0 - 0.3 * belly) * skin;
             let tube = 1.0 - ((x - 0.02 - 0.12 * (y - apex)) / 0.045).powi(2);
@@ -87,7 +91,15 @@ pub fn draw(params: &ChestParams, canvas: &mut Canvas) -> Vec<DrawnFinding> {
         .collect()
 }
 
-fn bones(draws: &mut Draws, frame: Frame, width: usize, height: usize, deep: f32, apex: f32, dome: f32) -> Canvas {
+fn bones(
+    draws: &mut Draws,
+    frame: Frame,
+    width: usize,
+    height: usize,
+    deep: f32,
+    apex: f32,
+    dome: f32,
+) -> Canvas {
     let mut sum = Canvas::new(width, height, 0.0);
     let mut add = |layer: Canvas| sum.samples.iter_mut().zip(&layer.samples).for_each(|(s, l)| *s += l);
     let spacing = draws.range(0.135, 0.150);
@@ -101,12 +113,14 @@ fn bones(draws: &mut Draws, frame: Frame, width: usize, height: usize, deep: f32
             Nib { x: x + 0.05, y, half_width: spacing * 0.40 },
         ];
         layer.stroke(frame, &block, 0.17, Profile::Tube);
-        let process = [Nib { x: x + 0.12, y, half_width: 0.022 }, Nib { x: x + 0.21, y: y + 0.05, half_width: 0.02 }];
+        let process =
+            [Nib { x: x + 0.12, y, half_width: 0.022 }, Nib { x: x + 0.21, y: y + 0.05, half_width: 0.02 }];
         layer.stroke(frame, &process, 0.08, Profile::Rod);
     }
     add(layer);
     let mut layer = Canvas::new(width, height, 0.0);
-    let front = curve(&[(-deep * 0.74, apex + 0.20), (-deep * 0.98, apex + 0.52), (-deep * 1.06, dome - 0.2)], 10);
+    let front =
+        curve(&[(-deep * 0.74, apex + 0.20), (-deep * 0.98, apex + 0.52), (-deep * 1.06, dome - 0.2)], 10);
     layer.stroke(frame, &even(&front, 0.030), 0.15, Profile::Tube);
     add(layer);
     for rib in 0..10 {
@@ -114,7 +128,16 @@ fn bones(draws: &mut Draws, frame: Frame, width: usize, height: usize, deep: f32
             let mut layer = Canvas::new(width, height, 0.0);
             let y = apex + 0.02 + rib as f32 * spacing * 0.92 + twin as f32 * 0.035;
             let x = spine(y);
-            let line = curve(&[(x, y), (x + 0.10, y + 0.03), (x - 0.10, y + 0.14), (x - 0.42, y + 0.33), (x - 0.70, y + 0.46)], 6);
+            let line = curve(
+                &[
+                    (x, y),
+                    (x + 0.10, y + 0.03),
+                    (x - 0.10, y + 0.14),
+                    (x - 0.42, y + 0.33),
+                    (x - 0.70, y + 0.46),
+                ],
+                6,
+            );
             layer.stroke(frame, &even(&line, 0.022), 0.045, Profile::Tube);
             add(layer);
         }

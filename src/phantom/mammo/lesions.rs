@@ -90,7 +90,8 @@ impl Pen {
         let reach = self.draws.range(4.0, 9.0);
         let count = self.draws.whole(9, 16) + (16.0 * self.plain) as u32;
         for _ in 0..count {
-            let (x, y) = (self.x + self.draws.normal() * reach * 0.42, self.y + self.draws.normal() * reach * 0.42);
+            let (x, y) =
+                (self.x + self.draws.normal() * reach * 0.42, self.y + self.draws.normal() * reach * 0.42);
             let radius = self.draws.range(0.13, 0.27) + 0.13 * self.plain * self.draws.unit();
             let grey = self.draws.range(0.28, 0.48) + 0.15 * self.plain;
             // Some are drawn out: two specks that touch.
@@ -119,7 +120,8 @@ impl Pen {
                 let (dx, dy) = (px - self.x, py - self.y);
                 let (u, v) = ((dx * cos + dy * sin) / radius, (dy * cos - dx * sin) / (radius * squash));
                 let angle = v.atan2(u);
-                let edge: f32 = phases.iter().enumerate().map(|(k, p)| ((k as f32 + 2.0) * angle + p).sin()).sum();
+                let edge: f32 =
+                    phases.iter().enumerate().map(|(k, p)| ((k as f32 + 2.0) * angle + p).sin()).sum();
                 let q = (u * u + v * v).sqrt() / (1.0 + uneven * edge * 0.5);
                 let body = 0.55 * (1.0 - q * q).max(0.0).sqrt() + 0.45 * smooth(1.12, 0.80, q);
                 let sample = &mut canvas.samples[row * canvas.width + column];

@@ -44,7 +44,8 @@ impl Breast {
         let mut person = Draws::new(params.seed, "mammo-breast");
         let mut own = Draws::new(params.seed, &format!("mammo-breast-{}", params.side));
         let size = person.unit();
-        let depth = (58.0 + 62.0 * size + own.range(-4.0, 4.0) + if params.implant { 18.0 } else { 0.0 }).min(field_width * 0.72);
+        let depth = (58.0 + 62.0 * size + own.range(-4.0, 4.0) + if params.implant { 18.0 } else { 0.0 })
+            .min(field_width * 0.72);
         let half_height = (66.0 + 34.0 * size + person.range(-6.0, 6.0)).min(FIELD_HEIGHT_MM * 0.38);
         let oblique = params.projection != Projection::Cc;
         let jitter = |d: &mut Draws| d.range(-0.035, 0.035);
@@ -85,7 +86,8 @@ impl Breast {
         let line = curve(&points, 12);
         let step = 0.5;
         let count = (FIELD_HEIGHT_MM / step) as usize + 2;
-        let edge: Vec<(f32, f32)> = (0..count).map(|i| (i as f32 * step, interpolate(&line, i as f32 * step))).collect();
+        let edge: Vec<(f32, f32)> =
+            (0..count).map(|i| (i as f32 * step, interpolate(&line, i as f32 * step))).collect();
         let slope = (0..count)
             .map(|i| {
                 let (a, b) = (edge[i.saturating_sub(3)], edge[(i + 3).min(count - 1)]);

@@ -32,11 +32,19 @@ pub fn draw(params: &MammoParams, breast: &Breast, frame: Frame, canvas: &mut Ca
     let dense = density + person.range(-0.10, 0.10);
     let fat = 0.20 + person.range(-0.02, 0.05) + 0.03 * density;
     let gland = 0.26 + 0.08 * density + person.range(-0.03, 0.04);
-    let centre = (breast.depth * (0.56 + person.range(-0.05, 0.05)), breast.nipple_y - breast.half_height * person.range(0.0, 0.18));
+    let centre = (
+        breast.depth * (0.56 + person.range(-0.05, 0.05)),
+        breast.nipple_y - breast.half_height * person.range(0.0, 0.18),
+    );
     let radii = (breast.depth * (0.26 + 0.20 * dense), breast.half_height * (0.34 + 0.30 * dense));
     let bias = 0.10 + 0.75 * dense;
     let implant = params.implant.then(|| {
-        (breast.depth * 0.26, breast.nipple_y + 6.0, breast.depth * 0.44, breast.half_height * if breast.oblique { 0.74 } else { 0.70 })
+        (
+            breast.depth * 0.26,
+            breast.nipple_y + 6.0,
+            breast.depth * 0.44,
+            breast.half_height * if breast.oblique { 0.74 } else { 0.70 },
+        )
     });
 
     for row in 0..height {
@@ -70,7 +78,8 @@ pub fn draw(params: &MammoParams, breast: &Breast, frame: Frame, canvas: &mut Ca
             grey += 0.15 * smooth(0.0, 0.5, inside) * smooth(2.3, 1.1, inside);
             let muscle = breast.muscle_at(x, y);
             if muscle > 0.0 {
-                let body = 0.50 + 0.10 * (1.0 - y / breast.muscle.1) + 0.022 * texture.samples[index] + 0.03 * ridge;
+                let body =
+                    0.50 + 0.10 * (1.0 - y / breast.muscle.1) + 0.022 * texture.samples[index] + 0.03 * ridge;
                 grey = grey * (1.0 - muscle) + muscle * (body * thick).max(grey * 0.9 + 0.08);
             }
             if let Some((cx, cy, rx, ry)) = implant {
@@ -88,9 +97,17 @@ pub fn draw(params: &MammoParams, breast: &Breast, frame: Frame, canvas: &mut Ca
     let mut specks = Vec::new();
     let scale = params.height as f32 / super::FIELD_HEIGHT_MM;
     for _ in 0..draws.whole(0, 4) {
-        let (x, y) = (draws.range(0.15, 0.85) * breast.depth, breast.nipple_y + draws.range(-0.55, 0.55) * breast.half_height);
+        let (x, y) = (
+            draws.range(0.15, 0.85) * breast.depth,
+            breast.nipple_y + draws.range(-0.55, 0.55) * breast.half_height,
+        );
         if breast.inside(x, y) > 4.0 && breast.muscle_at(x, y) < 0.1 {
-            specks.push(Speck { x: x * scale, y: y * scale, radius: draws.range(0.3, 0.9) * scale, grey: draws.range(0.25, 0.45) });
+            specks.push(Speck {
+                x: x * scale,
+                y: y * scale,
+                radius: draws.range(0.3, 0.9) * scale,
+                grey: draws.range(0.25, 0.45),
+            });
         }
     }
     Film { grain: draws.range(0.008, 0.013), specks }
@@ -111,7 +128,10 @@ fn nipple(breast: &Breast, x: f32, y: f32) -> f32 {
 fn threads(breast: &Breast, draws: &mut Draws, frame: Frame, width: usize, height: usize) -> Canvas {
     let mut layer = Canvas::new(width, height, 0.0);
     for _ in 0..draws.whole(4, 8) {
-        let mut at = (draws.range(0.0, 0.25) * breast.depth, breast.nipple_y + draws.range(-0.8, 0.7) * breast.half_height);
+        let mut at = (
+            draws.range(0.0, 0.25) * breast.depth,
+            breast.nipple_y + draws.range(-0.8, 0.7) * breast.half_height,
+        );
         let mut points = vec![at];
         for _ in 0..6 {
             let towards = ((breast.nipple_y - at.1) * 0.10 + draws.range(-7.0, 7.0)).clamp(-11.0, 11.0);
@@ -132,7 +152,8 @@ fn threads(breast: &Breast, draws: &mut Draws, frame: Frame, width: usize, heigh
         for _ in 0..draws.whole(0, 3) {
             let (x, y) = (draws.range(0.15, 0.75) * breast.muscle.0, draws.range(12.0, 70.0));
             let r = draws.range(2.5, 5.0);
-            let bean = [Nib { x, y, half_width: r }, Nib { x: x + 1.2, y: y + r * 1.3, half_width: r * 0.85 }];
+            let bean =
+                [Nib { x, y, half_width: r }, Nib { x: x + 1.2, y: y + r * 1.3, half_width: r * 0.85 }];
             layer.stroke(frame, &bean, draws.range(0.10, 0.17), Profile::Tube);
         }
     }
