@@ -217,8 +217,7 @@ fn negotiate(settings: &Settings, profile: &Profile, request: &Request) -> (Vec<
         .contexts
         .iter()
         .map(|proposed| {
-            // The requester's order of syntaxes is followed: objects are kept as they come.
-            let syntax = proposed.syntaxes.iter().find_map(|uid| classes::accepted_syntax(uid));
+            let syntax = classes::accepted_syntax(proposed.syntaxes.iter().map(String::as_str));
             let id_is_valid = proposed.id % 2 == 1 && contexts.iter().all(|c| c.id != proposed.id);
             let (result, syntax) = match syntax {
                 _ if !id_is_valid => (ContextResult::NoReason, classes::IMPLICIT_LITTLE),

@@ -59,9 +59,7 @@ pub fn use_of(class: &str) -> Option<Use> {
 /// Whether a UID without an entry is a storage class of the standard (PS3.4 table B.5-1).
 pub fn is_other_storage_class(class: &str) -> bool {
     const ROOTS: [&str; 2] = ["1.2.840.10008.5.1.4.1.1.", "1.2.840.10008.5.1.4.34.7"];
-    // Retired print and query classes of the same root are not storage classes.
-    const NOT_STORAGE: [&str; 2] = ["1.2.840.10008.5.1.4.1.1.27", "1.2.840.10008.5.1.4.1.1.30"];
-    ROOTS.iter().any(|root| class.starts_with(root)) && !NOT_STORAGE.contains(&class)
+    ROOTS.iter().any(|root| class.starts_with(root))
 }
 
 /// Implicit VR Little Endian, the default transfer syntax (PS3.5 annex A.1).
@@ -73,27 +71,47 @@ pub const EXPLICIT_BIG: &str = "1.2.840.10008.1.2.2";
 /// Deflated Explicit VR Little Endian.
 pub const DEFLATED: &str = "1.2.840.10008.1.2.1.99";
 
-/// Every transfer syntax in which objects are stored, as they came.
-pub const TRANSFER_SYNTAXES: &[&str] = &[
+/// Transfer syntaxes whose pixels we can decode.
+const DECODED_SYNTAXES: &[&str] = &[
     EXPLICIT_LITTLE,
     IMPLICIT_LITTLE,
     EXPLICIT_BIG,
     DEFLATED,
-    "1.2.840.10008.1.2.5",     // RLE Lossless
-    "1.2.840.10008.1.2.4.50",  // JPEG Baseline (process 1)
-    "1.2.840.10008.1.2.4.51",  // JPEG Extended (processes 2 and 4), 12 bit
-    "1.2.840.10008.1.2.4.57",  // JPEG Lossless (process 14)
-    "1.2.840.10008.1.2.4.70",  // JPEG Lossless, first-order prediction (process 14, SV1)
-    "1.2.840.10008.1.2.4.80",  // JPEG-LS Lossless
-    "1.2.840.10008.1.2.4.81",  // JPEG-LS near-lossless
-    "1.2.840.10008.1.2.4.90",  // JPEG 2000 lossless only
-    "1.2.840.10008.1.2.4.91",  // JPEG 2000
+    "1.2.840.10008.1.2.5",    // RLE Lossless
+    "1.2.840.10008.1.2.4.50", // JPEG Baseline (process 1)
+    "1.2.840.10008.1.2.4.51", // JPEG Extended (processes 2 and 4), 12 bit
+    "1.2.840.10008.1.2.4.57", // JPEG Lossless (process 14)
+    "1.2.840.10008.1.2.4.70", // JPEG Lossless, first-order prediction (process 14, SV1)
+    "1.2.840.10008.1.2.4.80", // JPEG-LS Lossless
+    "1.2.840.10008.1.2.4.81", // JPEG-LS near-lossless
+    "1.2.840.10008.1.2.4.90", // JPEG 2000 lossless only
+    "1.2.840.10008.1.2.4.91", // JPEG 2000
+];
+
+/// Transfer syntaxes that are stored as they come, and may not decode. All are explicit little endian.
+const STORED_SYNTAXES: &[&str] = &[
     "1.2.840.10008.1.2.4.201", // HTJ2K lossless only
     "1.2.840.10008.1.2.4.202", // HTJ2K lossless, RPCL
     "1.2.840.10008.1.2.4.203", // HTJ2K
+    "1.2.840.10008.1.2.4.52",  // retired JPEG processes
+    "1.2.840.10008.1.2.4.53",
+    "1.2.840.10008.1.2.4.54",
+    "1.2.840.10008.1.2.4.55",
+    "1.2.840.10008.1.2.4.56",
+    "1.2.840.10008.1.2.4.58",
+    "1.2.840.10008.1.2.4.92",  // JPEG 2000 part 2, lossless only
+    "1.2.840.10008.1.2.4.93",  // JPEG 2000 part 2
+    "1.2.840.10008.1.2.4.110", // JPEG XL lossless
+    "1.2.840.10008.1.2.4.111", // JPEG XL, recompressed JPEG
+    "1.2.840.10008.1.2.4.112", // JPEG XL
+    "1.2.840.10008.1.2.8.1",   // Deflated Image Frame Compression
 ];
 
-/// The syntax in our table that a UID names, if we store it.
-pub fn accepted_syntax(uid: &str) -> Option<&'static str> {
-    TRANSFER_SYNTAXES.iter().copied().find(|ours| *ours == uid)
+/// The syntax to accept out of those that a requester offers for one context: in the requester's
+/// order, since objects are kept as they come, but one that decodes before one that may not.
+pub fn accepted_syntax<'a>(offered: impl Iterator<Item = &'a str> + Clone) -> Option<&'static str> {
+    let first_of = |table: &[&'static str]| {
+        offered.clone().find_map(|uid| table.iter().copied().find(|ours| *ours == uid))
+    };
+    first_of(DECODED_SYNTAXES).or_else(|| first_of(STORED_SYNTAXES))
 }

@@ -4,6 +4,8 @@
 //! data set from two senders is the same file. Also reads the heads of files to be sent.
 
 use super::associate::IMPLEMENTATION_CLASS_UID;
+use super::classes;
+use super::scan::{Limits, Scanner};
 use std::io::Read;
 
 /// Most bytes of file meta information that we read.
@@ -17,7 +19,7 @@ pub enum HeadError {
     #[error("the file can't be read")]
     Io(#[from] std::io::Error),
     /// No `DICM` after the preamble.
-    #[error("not a DICOM file (no DICM at byte 128)")]
+    #[error("not a DICOM file (no DICM at byte 128, and no data set)")]
     NotDicom,
     /// The file meta information is broken.
     #[error("the file meta information is not well formed")]
@@ -67,10 +69,42 @@ pub(super) fn head_bytes(class: &str, instance: &str, syntax: &str) -> Vec<u8> {
     bytes
 }
 
-/// Reads the head of a file.
+/// Reads the head of a file. The UIDs are those of the data set, which receivers compare, where
+/// it says them early on. A data set without a head is recognised, too, if it is not compressed.
 pub fn read_head(file: &mut impl Read) -> Result<Head, HeadError> {
     let mut bytes = Vec::new();
     file.take((PREAMBLE + 4 + MOST_META) as u64).read_to_end(&mut bytes)?;
+    let mut head = match read_meta(&bytes) {
+        Err(HeadError::NotDicom) => {
+            return bare_data_set(&bytes).ok_or(HeadError::NotDicom);
+        }
+        meta => meta?,
+    };
+    let at = usize::try_from(head.data_set_at).unwrap_or(usize::MAX);
+    if let Some((class, instance)) = uids_in(&head.syntax, bytes.get(at..).unwrap_or_default()) {
+        (head.class, head.instance) = (class, instance);
+    }
+    Ok(head)
+}
+
+/// Class and instance in the first bytes of a data set.
+fn uids_in(syntax: &str, bytes: &[u8]) -> Option<(String, String)> {
+    let limits = Limits { sequence_depth: 64, element_length: u64::MAX, total: u64::MAX };
+    let mut scanner = Scanner::new(syntax, limits);
+    // What comes later may be cut or broken; only what comes before counts here.
+    let _ = scanner.feed(bytes);
+    let picked = scanner.so_far();
+    Some((picked.sop_class_uid().ok()?.into(), picked.sop_instance_uid().ok()?.into()))
+}
+
+fn bare_data_set(bytes: &[u8]) -> Option<Head> {
+    [classes::EXPLICIT_LITTLE, classes::IMPLICIT_LITTLE].into_iter().find_map(|syntax| {
+        let (class, instance) = uids_in(syntax, bytes)?;
+        Some(Head { class, instance, syntax: syntax.to_owned(), data_set_at: 0 })
+    })
+}
+
+fn read_meta(bytes: &[u8]) -> Result<Head, HeadError> {
     let rest = bytes.get(PREAMBLE..).and_then(|r| r.strip_prefix(b"DICM")).ok_or(HeadError::NotDicom)?;
     let mut at = rest;
     let (mut class, mut instance, mut syntax) = (None, None, None);

@@ -122,7 +122,7 @@ async fn every_real_file_is_stored_bit_for_bit_or_refused_with_a_reason() {
     let house = House::open(Settings::default());
     let target = send::Target { associations: 4, ..house.target() };
     let answers = send::push(&target, &files, &|_| {}).await.unwrap();
-    let mut stored = 0;
+    let (mut stored, mut refused) = (0, Vec::new());
     for answer in &answers {
         match &answer.outcome {
             Outcome::Answered { status: 0, .. } => {
@@ -132,11 +132,14 @@ async fn every_real_file_is_stored_bit_for_bit_or_refused_with_a_reason() {
                 assert!(data_set_of(&kept) == data_set_of(&original), "{}", answer.path.display());
                 stored += 1;
             }
-            other => println!("{}: {other:?}", answer.path.display()),
+            // Some of these files are one object in several syntaxes: kept, for a person to judge.
+            Outcome::Answered { status: 0x0111, .. } => stored += 1,
+            other => refused.push((answer.path.file_name().unwrap().to_owned(), other)),
         }
     }
-    println!("{stored} of {} stored", files.len());
-    assert!(stored * 10 >= files.len() * 9, "{stored} of {} real files were stored", files.len());
+    println!("{stored} of {} kept; {refused:#?}", files.len());
+    assert_eq!(house.archive.hashes().unwrap().len(), stored);
+    assert!(refused.len() <= 12, "{} of {} real files were refused", refused.len(), files.len());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -158,6 +158,11 @@ impl Scanner {
         }
     }
 
+    /// What was picked so far; values may be cut.
+    pub fn so_far(&self) -> &Picked {
+        self.walk.picked()
+    }
+
     /// Says that there are no more bytes.
     pub fn finish(self) -> Result<Picked, ScanError> {
         if self.inflating.is_some_and(|inflating| !inflating.ended) {

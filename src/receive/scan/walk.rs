@@ -101,6 +101,10 @@ impl Walk {
         Ok(())
     }
 
+    pub fn picked(&self) -> &Picked {
+        &self.picked
+    }
+
     pub fn finish(mut self) -> Result<Picked, ScanError> {
         let truncated = ScanError::Truncated { offset: self.offset };
         if self.head_length > 0 || matches!(self.phase, Phase::Value { .. }) {

@@ -1,1 +1,0 @@
-//! When is an image set complete?
