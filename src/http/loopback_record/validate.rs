@@ -198,7 +198,7 @@ fn check_resource(resource: &Value, place: &str, faults: &mut Faults) {
     }
     for identifier in resource["identifier"].as_array().into_iter().flatten() {
         let absolute = identifier["system"].as_str().is_some_and(|system| system.contains(':'));
-        if !absolute || !identifier["value"].as_str().is_some_and(|value| !value.is_empty()) {
+        if !absolute || identifier["value"].as_str().is_none_or(str::is_empty) {
             faults.add("value", place, "an identifier lacks a system or a value");
         }
     }
@@ -241,7 +241,7 @@ fn check_parts(
                     Some(text) if name == "reference" && !resolves(text, inside, shelf) => {
                         faults.add("not-found", &place, "points at nothing");
                     }
-                    Some(text) if text.is_empty() => faults.add("value", &place, "is empty"),
+                    Some("") => faults.add("value", &place, "is empty"),
                     Some(_) => {}
                     None => check_parts(member, &place, inside, shelf, faults),
                 }
