@@ -4,6 +4,7 @@
 #
 #   scripts/postgres.sh start [folder]   prints the folder and DATABASE_URL, one per line
 #   scripts/postgres.sh stop folder      stops it and removes the folder
+#   scripts/postgres.sh crash folder     kills it and starts it again on its port (acceptance R06)
 #   scripts/postgres.sh run command...   starts one, runs the command with DATABASE_URL, stops it
 #
 # Debian's postgres refuses to run as root, so root starts it as user postgres.
@@ -46,6 +47,11 @@ start() {
     exit 1
 }
 
+crash() {
+    as_postgres "$bin/pg_ctl" --pgdata="$1/cluster" --log="$1/server.log" --mode=immediate --wait \
+        restart >/dev/null
+}
+
 stop() {
     as_postgres "$bin/pg_ctl" --pgdata="$1/cluster" --mode=immediate stop >/dev/null || true
     rm -rf "$1"
@@ -59,6 +65,9 @@ start)
 stop)
     stop "${2:?the folder that start printed}"
     ;;
+crash)
+    crash "${2:?the folder that start printed}"
+    ;;
 run)
     shift
     started=$(start)
@@ -70,7 +79,7 @@ run)
     "$@"
     ;;
 *)
-    sed -n '2,10s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,11s/^# \{0,1\}//p' "$0" >&2
     exit 2
     ;;
 esac

@@ -204,7 +204,7 @@ impl Store {
 
     async fn rights(&self, select: &'static str, ids: &[String]) -> Result<Vec<AnyRow>, StoreError> {
         let mut query = Statement::new(select);
-        query.bind_list(ids.iter().map(|id| id.clone()));
+        query.bind_list(ids.iter().cloned());
         query.push(")");
         Ok(query.build()?.persistent(ids.len() == 1).fetch_all(&self.reader).await?)
     }

@@ -156,10 +156,8 @@ impl Store {
         lease_ms: i64,
     ) -> Result<Option<Job>, StoreError> {
         for _ in 0..CLAIM_ATTEMPTS {
-            if !self.any_job_due(kinds, now).await? {
-                return Ok(None);
-            }
-            let Some(job) = self.try_claim(kinds, now, now.plus_ms(lease_ms)).await? else { continue };
+            let Some(next) = self.next_due(kinds, now).await? else { return Ok(None) };
+            let Some(job) = self.take(next, now, now.plus_ms(lease_ms)).await? else { continue };
             if job.attempts > self.settings.job_attempts {
                 self.give_up_job(&job, "its worker stopped each time it was tried", now).await?;
                 continue;
@@ -169,49 +167,56 @@ impl Store {
         Ok(None)
     }
 
-    async fn any_job_due(&self, kinds: &[JobKind], now: Timestamp) -> Result<bool, StoreError> {
+    /// The due job that goes first; one step along the index of each kind.
+    async fn next_due(&self, kinds: &[JobKind], now: Timestamp) -> Result<Option<JobId>, StoreError> {
+        let mut first: Option<(i64, Timestamp, JobId)> = None;
         for kind in kinds {
-            let due = sqlx::query("SELECT job_id FROM jobs WHERE kind = $1 AND claimable_at <= $2 LIMIT 1")
-                .bind(kind.code())
-                .bind(now.to_string())
-                .fetch_optional(&self.reader)
-                .await?;
-            if due.is_some() {
-                return Ok(true);
+            let row = sqlx::query(
+                "SELECT priority, claimable_at, job_id FROM jobs WHERE kind = $1 AND claimable_at <= $2 \
+                 ORDER BY priority, claimable_at, job_id LIMIT 1",
+            )
+            .bind(kind.code())
+            .bind(now.to_string())
+            .fetch_optional(&self.reader)
+            .await?;
+            if let Some(row) = row {
+                let found =
+                    (integer(&row, "priority")?, parsed(&row, "claimable_at")?, parsed(&row, "job_id")?);
+                first = Some(first.map_or(found, |other| other.min(found)));
             }
         }
-        Ok(false)
+        Ok(first.map(|(_, _, job_id)| job_id))
     }
 
-    async fn try_claim(
+    /// Takes the job if it is still due: of all who saw it due, the guard lets one through.
+    async fn take(
         &self,
-        kinds: &[JobKind],
+        job_id: JobId,
         now: Timestamp,
-        expires_at: Timestamp,
+        lease_expires_at: Timestamp,
     ) -> Result<Option<Job>, StoreError> {
-        let token = uuid::Uuid::new_v4().to_string();
-        let mut query = Statement::new("UPDATE jobs SET lease_token = ");
-        query.bind(token.clone()).push(", claimable_at = ").bind(expires_at.to_string());
-        query.push(", attempts = attempts + 1 WHERE ");
-        // The guard stands outside the subselect too: on PostgreSQL the loser of a race
-        // re-checks only the outer condition (measured: without it, most jobs are given out twice).
-        push_due(&mut query, kinds, now);
-        query.push(" AND job_id = (SELECT job_id FROM jobs WHERE ");
-        push_due(&mut query, kinds, now);
-        query.push(
-            " ORDER BY priority, claimable_at, job_id LIMIT 1) \
-             RETURNING job_id, kind, subject, priority, attempts, created_at",
-        );
-        let Some(row) = query.build()?.fetch_optional(&self.writer).await? else { return Ok(None) };
+        let lease_token = uuid::Uuid::new_v4().to_string();
+        let row = sqlx::query(
+            "UPDATE jobs SET lease_token = $1, claimable_at = $2, attempts = attempts + 1 \
+             WHERE job_id = $3 AND claimable_at <= $4 \
+             RETURNING kind, subject, priority, attempts, created_at",
+        )
+        .bind(lease_token.as_str())
+        .bind(lease_expires_at.to_string())
+        .bind(job_id.to_string())
+        .bind(now.to_string())
+        .fetch_optional(&self.writer)
+        .await?;
+        let Some(row) = row else { return Ok(None) };
         Ok(Some(Job {
-            job_id: parsed(&row, "job_id")?,
+            job_id,
             kind: parsed(&row, "kind")?,
             subject: text(&row, "subject")?,
             priority: integer(&row, "priority")?,
             attempts: integer(&row, "attempts")?,
             created_at: parsed(&row, "created_at")?,
-            lease_expires_at: expires_at,
-            lease_token: token,
+            lease_expires_at,
+            lease_token,
         }))
     }
 
@@ -373,12 +378,6 @@ impl Store {
         .await?
         .rows_affected())
     }
-}
-
-fn push_due(query: &mut Statement, kinds: &[JobKind], now: Timestamp) {
-    query.push("kind IN (");
-    query.bind_list(kinds.iter().map(|kind| kind.code()));
-    query.push(") AND claimable_at <= ").bind(now.to_string());
 }
 
 fn one_lease(changed: u64) -> Result<(), StoreError> {

@@ -16,6 +16,7 @@ mod post_bundle;
 mod post_delivery;
 mod post_peer;
 mod post_sample;
+mod store_restart;
 mod prepare_goldens;
 mod store_outbox;
 mod prepare_worker;

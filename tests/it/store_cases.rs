@@ -197,7 +197,7 @@ on_each_database! {
                 CaseState::fold(case_id, events.iter().map(|e| (e.entry.at, &e.entry.event))).unwrap();
             let case = store.case(case_id).await.unwrap().unwrap();
             assert_eq!(folded, case.state);
-            assert_eq!(folded.arbitration_due.is_some(), true, "normal against abnormal");
+            assert!(folded.arbitration_due.is_some(), "normal against abnormal");
             let row = store.case_row(case_id).await.unwrap().unwrap();
             assert_eq!((row.state.as_str(), row.open_slot), ("arbitration", Some(Slot::Arbitration)));
         }

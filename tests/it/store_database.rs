@@ -23,15 +23,28 @@ pub fn now() -> Timestamp {
 impl TestDatabase {
     /// On SQLite.
     pub async fn sqlite(settings: Settings) -> Self {
+        let database = Self::empty_sqlite(settings).await;
+        database.store.migrate(now()).await.unwrap();
+        database
+    }
+
+    /// On SQLite, without a schema.
+    pub async fn empty_sqlite(settings: Settings) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = sqlite_url(&folder.path().join("test.sqlite"));
         let store = Store::open(&url, settings).await.unwrap();
-        store.migrate(now()).await.unwrap();
         Self { store, url, schema: None, _folder: Some(folder) }
     }
 
     /// On PostgreSQL, if there is one to test on; with `REQUIRE_PEERS=1` there must be.
     pub async fn postgres(settings: Settings) -> Option<Self> {
+        let database = Self::empty_postgres(settings).await?;
+        database.store.migrate(now()).await.unwrap();
+        Some(database)
+    }
+
+    /// On PostgreSQL, without a schema, if there is one to test on.
+    pub async fn empty_postgres(settings: Settings) -> Option<Self> {
         let Ok(server) = std::env::var("DATABASE_URL") else {
             assert!(
                 std::env::var("REQUIRE_PEERS").as_deref() != Ok("1"),
@@ -48,7 +61,6 @@ impl TestDatabase {
         let joint = if server.contains('?') { '&' } else { '?' };
         let url = format!("{server}{joint}options[search_path]={schema}");
         let store = Store::open(&url, settings).await.unwrap();
-        store.migrate(now()).await.unwrap();
         Some(Self { store, url, schema: Some((server, schema)), _folder: None })
     }
 

@@ -42,7 +42,7 @@ on_each_database! {
             });
         }
         senders.join_all().await;
-        let given = given.lock().unwrap();
+        let given = std::mem::take(&mut *given.lock().unwrap());
         assert_eq!(given.len(), 20);
         assert!(given.values().all(|times| *times == 1), "a message was given out twice");
         let queue = store.outbox_queue(at).await.unwrap();
