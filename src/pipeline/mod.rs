@@ -1,1 +1,216 @@
-//! (being built)
+//! The job loop: lease a job, run its stage, record what came of it, release.
+//!
+//! In: jobs, timers and messages that are due in the store. Out: cases, AI results, deliveries.
+//! Must never hold a job past its lease without renewing it, decide what `reading` decides, or
+//! send anything inside a transaction.
+
+mod assemble;
+mod deliver;
+mod messages;
+mod register;
+mod score;
+mod settings;
+mod timers;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::archive::{Archive, ArchiveError};
+use crate::infer::{InferError, Registry};
+use crate::lifecycle::Lifecycle;
+use crate::prepare::worker::Pool;
+use crate::reading::{Actor, Command, Policy, Refusal};
+use crate::store::{ActError, Job, JobFate, JobKind, Store, StoreError};
+use crate::vocab::{CaseId, Clock, Pathway, StudyInstanceUid};
+
+
+pub use register::StoreRegister;
+pub use settings::Settings;
+
+/// What the stages share, made once by the composition root.
+pub struct Pipeline {
+    /// The database.
+    pub store: Store,
+    /// The stored objects.
+    pub archive: Archive,
+    /// The child processes that decode.
+    pub decoders: Pool,
+    /// The models.
+    pub models: Arc<Registry>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Limits and waiting times.
+    pub settings: Settings,
+    /// When an image set is complete.
+    pub completeness: crate::receive::completeness::Settings,
+    /// Policy of new chest cases.
+    pub chest_policy: Policy,
+    /// Policy of new mammogram cases.
+    pub mammo_policy: Policy,
+    /// Key of the QA sampler (PATHWAYS R16).
+    pub qa_secret: [u8; 32],
+    /// Where messages go; without an address they wait in the outbox.
+    pub post: crate::post::Settings,
+}
+
+/// Why a stage did not finish.
+#[derive(Debug, thiserror::Error)]
+pub enum StageError {
+    /// Something that it waits for is not there yet; no fault.
+    #[error("not yet: {0}")]
+    NotYet(String),
+    /// What the job is about is not in the store.
+    #[error("the {0} of the job is gone")]
+    Gone(&'static str),
+    /// The reading core refused what the stage asked for.
+    #[error("refused: {0}")]
+    Refused(Refusal),
+    /// The store failed.
+    #[error("store")]
+    Store(#[from] StoreError),
+    /// The archive failed.
+    #[error("archive")]
+    Archive(#[source] ArchiveError),
+    /// Inference failed.
+    #[error("inference")]
+    Infer(#[source] InferError),
+    /// The subject of a job can't be read.
+    #[error("the subject of the job is not valid")]
+    Subject(#[source] crate::vocab::InvalidValue),
+}
+
+/// What becomes of a job whose stage ran.
+enum Next {
+    /// Nothing more to do.
+    Done,
+    /// Look again then.
+    At(crate::vocab::Timestamp),
+}
+
+impl Pipeline {
+    /// Starts every loop of the pipeline; each ends when the lifecycle stops.
+    pub fn start(self: Arc<Self>, lifecycle: &Lifecycle) {
+        for _ in 0..self.settings.worker_count() {
+            lifecycle.spawn(Arc::clone(&self).work(lifecycle.stop_signal()));
+        }
+        lifecycle.spawn(Arc::clone(&self).keep_time(lifecycle.stop_signal()));
+        if !self.post.endpoint.url.is_empty() {
+            for _ in 0..self.settings.deliveries.max(1) {
+                lifecycle.spawn(Arc::clone(&self).deliver(lifecycle.stop_signal()));
+            }
+        }
+    }
+
+    /// The policy of new cases on a pathway.
+    fn policy(&self, pathway: Pathway) -> &Policy {
+        match pathway {
+            Pathway::Chest => &self.chest_policy,
+            Pathway::Mammo => &self.mammo_policy,
+        }
+    }
+
+    /// Takes jobs one after another until the stop.
+    async fn work(self: Arc<Self>, stop: CancellationToken) {
+        let mut bell = self.store.work_bell();
+        while !stop.is_cancelled() {
+            bell.mark_unchanged();
+            match self.store.claim_job(&[JobKind::Assemble, JobKind::Score], self.clock.now(), self.settings.lease_ms).await {
+                Ok(Some(job)) => self.run(job).await,
+                Ok(None) => self.wait(&mut bell, &stop, self.settings.poll_ms).await,
+                Err(error) => {
+                    tracing::warn!(%error, "jobs can't be claimed; trying again");
+                    self.wait(&mut bell, &stop, self.settings.poll_ms).await;
+                }
+            }
+        }
+    }
+
+    /// Waits for work of this process, for the poll interval, or for the stop.
+    async fn wait(&self, bell: &mut watch::Receiver<u64>, stop: &CancellationToken, poll_ms: u64) {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            _ = bell.changed() => {}
+            () = tokio::time::sleep(Duration::from_millis(poll_ms)) => {}
+        }
+    }
+
+    /// Runs one job to its end, renewing the lease meanwhile.
+    async fn run(&self, mut job: Job) {
+        let started = std::time::Instant::now();
+        let kind = job.kind;
+        let outcome = {
+            let stage = self.stage(job.kind, job.subject.clone());
+            tokio::pin!(stage);
+            let third = Duration::from_millis(u64::try_from(self.settings.lease_ms / 3).unwrap_or(1_000).max(1));
+            loop {
+                tokio::select! {
+                    outcome = &mut stage => break outcome,
+                    () = tokio::time::sleep(third) => {
+                        if let Err(error) = self.store.renew_job(&mut job, self.clock.now(), self.settings.lease_ms).await {
+                            tracing::warn!(job.kind = %kind, %error, "a lease could not be renewed");
+                        }
+                    }
+                }
+            }
+        };
+        metrics::histogram!("doubleread_stage_seconds", "stage" => kind.code()).record(started.elapsed().as_secs_f64());
+        let settled = match outcome {
+            Ok(Next::Done) => self.store.complete_job(&job, self.clock.now()).await.map(|()| None),
+            Ok(Next::At(at)) => self.store.postpone_job(&job, at).await.map(|()| None),
+            Err(StageError::NotYet(_)) => {
+                let again = self.clock.now().plus_ms(i64::try_from(self.settings.poll_ms).unwrap_or(1_000));
+                self.store.postpone_job(&job, again).await.map(|()| None)
+            }
+            Err(error) => {
+                let reason = reason(&error);
+                self.store.fail_job(&job, &reason, self.clock.now()).await.map(|fate| Some((reason, fate)))
+            }
+        };
+        match settled {
+            Ok(None) => {}
+            Ok(Some((reason, JobFate::RetryAt(_)))) => tracing::warn!(job.kind = %kind, reason, "a job failed and is tried again"),
+            Ok(Some((reason, JobFate::GivenUp))) => {
+                metrics::counter!("doubleread_jobs_given_up_total", "kind" => kind.code()).increment(1);
+                tracing::error!(job.kind = %kind, reason, "a job was given up");
+            }
+            Err(error) => tracing::warn!(job.kind = %kind, %error, "a job could not be settled; its lease will run out"),
+        }
+    }
+
+    async fn stage(&self, kind: JobKind, subject: String) -> Result<Next, StageError> {
+        match kind {
+            JobKind::Assemble => {
+                let study: StudyInstanceUid = subject.parse().map_err(StageError::Subject)?;
+                self.assemble(&study).await
+            }
+            JobKind::Score => {
+                let case_id: CaseId = subject.parse().map_err(StageError::Subject)?;
+                self.score(case_id).await.map(|()| Next::Done)
+            }
+        }
+    }
+
+    /// Puts a command to a case.
+    async fn act(&self, case_id: CaseId, command: Command, actor: &Actor) -> Result<(), StageError> {
+        match self.store.act(case_id, command, actor, self.clock.now()).await {
+            Ok(_) => Ok(()),
+            Err(ActError::Refused(refusal)) => Err(StageError::Refused(refusal)),
+            Err(ActError::Store(error)) => Err(error.into()),
+        }
+    }
+}
+
+/// An error with its causes in one line, for the record of the job.
+fn reason(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        text.push_str(": ");
+        text.push_str(&next.to_string());
+        cause = next.source();
+    }
+    text
+}

@@ -1,0 +1,25 @@
+//! The receiver's way into the store.
+
+use futures::future::BoxFuture;
+
+use crate::receive::{InstanceRegister, RegisterError};
+use crate::store::Store;
+use crate::vocab::{Instance, Registration};
+
+/// Registers what was received in the database.
+pub struct StoreRegister(pub Store);
+
+impl InstanceRegister for StoreRegister {
+    fn register(&self, instances: Vec<Instance>) -> BoxFuture<'_, Result<Vec<Registration>, RegisterError>> {
+        Box::pin(async move {
+            self.0.register(instances).await.map_err(|error| {
+                // A constraint says for certain that nothing was written; a lost connection does not.
+                if error.is_transient() {
+                    RegisterError::Unknown(Box::new(error))
+                } else {
+                    RegisterError::NotRegistered(Box::new(error))
+                }
+            })
+        })
+    }
+}

@@ -1,0 +1,71 @@
+//! The `score` job: the images of a case, prepared and scored, become an AI result of that case.
+
+use futures::future::join_all;
+
+use super::{Pipeline, StageError};
+use crate::infer::{self, InferError, Urgency};
+use crate::reading::{Actor, Command};
+use crate::store::StoredCase;
+use crate::vocab::{AiResult, CaseId, Instance, NotProcessedReason};
+
+impl Pipeline {
+    /// Scores a case and records the result; a case that has one, or was superseded, is left alone.
+    pub(super) async fn score(&self, case_id: CaseId) -> Result<(), StageError> {
+        let case = self.store.case(case_id).await?.ok_or(StageError::Gone("case"))?;
+        if case.state.superseded_by.is_some() || case.state.ai.is_some() {
+            return Ok(());
+        }
+        let started = std::time::Instant::now();
+        let result = self.score_images(&case).await?;
+        metrics::histogram!("doubleread_score_seconds", "provider" => result.provider.clone())
+            .record(started.elapsed().as_secs_f64());
+        metrics::counter!("doubleread_ai_results_total", "result" => result.outcome.word()).increment(1);
+        let actor = Actor::Ai { model: result.model.clone() };
+        let command = Command::RecordAi { result: Box::new(result) };
+        self.act(case_id, command, &actor).await
+    }
+
+    /// Scores a case with the model in force, without recording anything.
+    pub async fn score_images(&self, case: &StoredCase) -> Result<AiResult, StageError> {
+        let set = &case.state.set;
+        let engine = match self.models.active(set.pathway) {
+            Ok(engine) => engine,
+            Err(error) if !self.models.is_loaded() => return Err(StageError::NotYet(error.to_string())),
+            Err(error) => {
+                tracing::error!(case.id = %case.state.case_id, %error, "no model for this case");
+                let reason = NotProcessedReason::ModelNotAvailable;
+                return Ok(AiResult::not_processed(reason, error.to_string(), self.clock.now()));
+            }
+        };
+        let urgency = if set.urgent { Urgency::Urgent } else { Urgency::Routine };
+        let instances = self.store.instances_of_study(&set.study_instance_uid).await?;
+        let manifest = engine.manifest();
+        let images = join_all(set.images.iter().map(|image| {
+            let instance = instances.iter().find(|i| i.sop_instance_uid == image.sop_instance_uid);
+            async move {
+                let instance: &Instance = instance.ok_or(StageError::Gone("instance"))?;
+                let path = self.archive.path_of(&instance.content_hash).map_err(StageError::Archive)?;
+                let prepared = self.decoders.prepare(&path, &manifest.input, &manifest.scope, set.urgent).await;
+                Ok::<_, StageError>(infer::CaseImage {
+                    sop_instance_uid: image.sop_instance_uid.clone(),
+                    content_hash: instance.content_hash.clone(),
+                    view: image.view,
+                    prepared,
+                })
+            }
+        }))
+        .await
+        .into_iter()
+        .collect::<Result<Vec<_>, _>>()?;
+        infer::score_case(&engine, images, urgency, self.clock.now()).await.map_err(|error| match error {
+            error if error.passes() => StageError::NotYet(error.to_string()),
+            error => StageError::Infer(error),
+        })
+    }
+}
+
+impl From<InferError> for StageError {
+    fn from(error: InferError) -> Self {
+        StageError::Infer(error)
+    }
+}

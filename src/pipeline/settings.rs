@@ -1,0 +1,44 @@
+//! The `[pipeline]` section.
+
+use serde::{Deserialize, Serialize};
+
+/// Limits and waiting times of the job loop.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Jobs that this process works on at the same time; 0: one per core, and one more.
+    pub workers: usize,
+    /// Length of a job's lease; a worker that is killed leaves its job to others after this time.
+    pub lease_ms: i64,
+    /// How often work that other processes left is looked for; work of this process is seen at once.
+    pub poll_ms: u64,
+    /// How often timers of cases are looked at.
+    pub timer_poll_ms: u64,
+    /// Messages that are under way to the record at the same time.
+    pub deliveries: usize,
+    /// Most cases whose timers are served in one look.
+    pub timers_at_once: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            workers: 0,
+            lease_ms: 120_000,
+            poll_ms: 1_000,
+            timer_poll_ms: 1_000,
+            deliveries: 4,
+            timers_at_once: 200,
+        }
+    }
+}
+
+impl Settings {
+    /// The number of job workers in force.
+    pub fn worker_count(&self) -> usize {
+        match self.workers {
+            0 => std::thread::available_parallelism().map_or(2, |cores| cores.get() + 1),
+            workers => workers,
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Time passes: finalisation windows, AI deadlines, claims and waits that run out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Pipeline, StageError};
+use crate::reading::{Actor, Command};
+
+impl Pipeline {
+    /// Gives each case whose timer is due its tick, until the stop.
+    pub(super) async fn keep_time(self: Arc<Self>, stop: CancellationToken) {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(Duration::from_millis(self.settings.timer_poll_ms)) => {}
+            }
+            if let Err(error) = self.serve_timers().await {
+                tracing::warn!(%error, "timers of cases can't be served; trying again");
+            }
+            if let Err(error) = self.measure_queues().await {
+                tracing::debug!(%error, "queues can't be measured");
+            }
+        }
+    }
+
+    async fn serve_timers(&self) -> Result<(), StageError> {
+        let due = self.store.cases_with_timer_due(self.clock.now(), self.settings.timers_at_once).await?;
+        for case_id in due {
+            if let Err(error) = self.act(case_id, Command::Tick, &Actor::System).await {
+                tracing::warn!(case.id = %case_id, %error, "the timer of a case can't be served; trying again");
+            }
+        }
+        Ok(())
+    }
+
+    async fn measure_queues(&self) -> Result<(), StageError> {
+        for queue in self.store.job_queues(self.clock.now()).await? {
+            #[expect(clippy::cast_precision_loss, reason = "a gauge of ages and counts")]
+            let (open, oldest_seconds) = (queue.open as f64, queue.oldest_due_ms as f64 / 1_000.0);
+            metrics::gauge!("doubleread_jobs_open", "kind" => queue.kind.code()).set(open);
+            metrics::gauge!("doubleread_jobs_oldest_due_seconds", "kind" => queue.kind.code()).set(oldest_seconds);
+        }
+        Ok(())
+    }
+}
