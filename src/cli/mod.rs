@@ -5,9 +5,13 @@
 //! (some objects or checks failed).
 
 mod completions;
+mod compose;
 mod config;
+mod generate;
 mod migrate;
 mod output;
+mod send;
+mod serve;
 mod token;
 mod user;
 
@@ -20,6 +24,8 @@ use clap::{Parser, Subcommand};
 pub(crate) const FAILED: u8 = 1;
 /// The arguments or the configuration are wrong.
 pub(crate) const USAGE: u8 = 2;
+/// Some objects or checks failed, others did not.
+pub(crate) const IN_PART: u8 = 3;
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -44,6 +50,19 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the service
+    #[command(after_help = "Example:\n  doubleread --config /etc/doubleread.toml serve")]
+    Serve,
+    /// Push studies to any AE: a modality emulator
+    Send(send::Send),
+    /// Write synthetic studies as DICOM, with the truth beside them
+    Phantom(generate::Phantom),
+    /// Write the studies of sample-dicom/ from their seeds
+    #[command(hide = true)]
+    Samples {
+        /// Folder
+        folder: PathBuf,
+    },
     /// Bring the database to the schema of this version
     #[command(after_help = "Example:\n  doubleread --config /etc/doubleread.toml migrate")]
     Migrate,
@@ -78,6 +97,13 @@ fn execute(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let path = arguments.config.as_deref();
     let configured = || crate::config::load(path).map(|(config, _)| config);
     match arguments.command {
+        Command::Serve => in_runtime(serve::run(&configured()?)),
+        Command::Send(arguments) => in_runtime(send::run(arguments)),
+        Command::Phantom(arguments) => generate::run_phantom(&arguments),
+        Command::Samples { folder } => {
+            crate::phantom::samples::write_all(&folder)?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Migrate => in_runtime(migrate::run(&configured()?)),
         Command::User(command) => in_runtime(user::run(command, &configured()?)),
         Command::Token(command) => in_runtime(token::run(command, &configured()?)),

@@ -21,6 +21,22 @@ pub struct Config {
     pub database: Database,
     /// Which policy new cases start under.
     pub pathways: Pathways,
+    /// Objects in, by DICOM.
+    pub receive: crate::receive::Settings,
+    /// When an image set is complete.
+    pub completeness: crate::receive::completeness::Settings,
+    /// Decoding and preparation.
+    pub prepare: crate::prepare::Settings,
+    /// Models and sessions.
+    pub infer: crate::infer::Settings,
+    /// The job loop.
+    pub pipeline: crate::pipeline::Settings,
+    /// Results out, to the record.
+    pub post: crate::post::Settings,
+    /// Pages and API.
+    pub http: crate::http::Settings,
+    /// Statistics.
+    pub audit: crate::audit::Settings,
     /// Logs and metrics.
     pub telemetry: crate::telemetry::Settings,
 }
@@ -91,11 +107,18 @@ pub struct Pathways {
     pub chest_policy: String,
     /// Policy of new mammogram cases.
     pub mammo_policy: String,
+    /// File with the key of the QA sampler (PATHWAYS R16), 64 hexadecimal digits, the same for every
+    /// process; empty: `qa-secret` in `service.data_dir`, made at the first start.
+    pub qa_secret_file: PathBuf,
 }
 
 impl Default for Pathways {
     fn default() -> Self {
-        Self { chest_policy: "chest-verify".into(), mammo_policy: "mammo-ai-second".into() }
+        Self {
+            chest_policy: "chest-verify".into(),
+            mammo_policy: "mammo-ai-second".into(),
+            qa_secret_file: PathBuf::new(),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{Next, Pipeline, StageError};
 use crate::reading::{CaseImage, CompleteReason, ImageSet, qa_number};
 use crate::receive::completeness::{self, ArrivingSet, CompleteBy, SetState};
-use crate::store::{ActError, CaseRow, CompletenessRule, JobKind, NewJob};
+use crate::store::{ActError, CaseRow, CompletenessRule, JobKind, NewJob, is_taken_image_set};
 use crate::vocab::{CaseId, SiteCode, SopInstanceUid, StudyInstanceUid};
 
 /// Priority of scoring a case that the order calls urgent, and of any other.
@@ -26,7 +26,8 @@ impl Pipeline {
         let cases = self.store.cases_of_study(study_uid).await?;
         let mut look_again = None;
         for set in completeness::assess(&instances, &self.completeness, self.clock.now()) {
-            let earlier = cases.iter().filter(|case| case.pathway == set.pathway).max_by_key(|case| case.image_set);
+            let earlier =
+                cases.iter().filter(|case| case.pathway == set.pathway).max_by_key(|case| case.image_set);
             if let Some(earlier) = earlier
                 && self.has_the_same_images(earlier, &set).await?
             {
@@ -43,7 +44,8 @@ impl Pipeline {
 
     async fn has_the_same_images(&self, case: &CaseRow, set: &ArrivingSet) -> Result<bool, StageError> {
         let stored = self.store.case(case.case_id).await?.ok_or(StageError::Gone("case"))?;
-        let read: BTreeSet<&SopInstanceUid> = stored.state.set.images.iter().map(|i| &i.sop_instance_uid).collect();
+        let read: BTreeSet<&SopInstanceUid> =
+            stored.state.set.images.iter().map(|i| &i.sop_instance_uid).collect();
         Ok(read == set.images.iter().map(|i| &i.sop_instance_uid).collect())
     }
 
@@ -82,7 +84,7 @@ impl Pipeline {
         match self.store.open_case(case_id, image_set, self.policy(set.pathway), draw, now).await {
             Ok(_) => {}
             // Another worker opened the same image set: its case stands.
-            Err(ActError::Store(error)) if error.is_constraint("cases_image_set") => return Ok(()),
+            Err(error) if is_taken_image_set(&error) => return Ok(()),
             Err(ActError::Store(error)) => return Err(error.into()),
             Err(ActError::Refused(refusal)) => return Err(StageError::Refused(refusal)),
         }

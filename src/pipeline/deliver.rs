@@ -24,7 +24,10 @@ impl Pipeline {
             match self.store.claim_message(self.clock.now(), self.settings.lease_ms).await {
                 Ok(Some(message)) => {
                     if let Err(error) = self.attempt(&client, message).await {
-                        tracing::warn!(error = reason(&error), "an attempt could not be recorded; its lease will run out");
+                        tracing::warn!(
+                            error = reason(&error),
+                            "an attempt could not be recorded; its lease will run out"
+                        );
                     }
                 }
                 Ok(None) => self.wait(&mut bell, &stop, self.settings.poll_ms).await,
@@ -58,12 +61,15 @@ impl Pipeline {
             }
             Err(error) if error.is_retryable() => {
                 let fate = self.store.fail_delivery(&message, &reason(&error), self.clock.now()).await?;
-                metrics::counter!("doubleread_deliveries_total", "kind" => kind.code(), "result" => "failed").increment(1);
+                metrics::counter!("doubleread_deliveries_total", "kind" => kind.code(), "result" => "failed")
+                    .increment(1);
                 match fate {
                     DeliveryFate::RetryAt(at) => {
                         tracing::warn!(message.kind = %kind, %error, retry_at = %at, "not delivered; trying again");
                     }
-                    DeliveryFate::Dead => tracing::error!(message.kind = %kind, %error, "a dead letter: a person must look"),
+                    DeliveryFate::Dead => {
+                        tracing::error!(message.kind = %kind, %error, "a dead letter: a person must look")
+                    }
                 }
                 Ok(())
             }

@@ -38,7 +38,9 @@ impl Pipeline {
             (MessageKind::RepeatRequest, Some(Event::OrderReopened { read, inadequate, views })) => {
                 let reason = match (facts.state.set.pathway, inadequate) {
                     (Pathway::Chest, Some(reason)) => RepeatReason::Chest { reason: *reason },
-                    (Pathway::Chest, None) | (Pathway::Mammo, _) => RepeatReason::Mammo { views: views.clone() },
+                    (Pathway::Chest, None) | (Pathway::Mammo, _) => {
+                        RepeatReason::Mammo { views: views.clone() }
+                    }
                 };
                 let (reader, at) = self.reader_of(&facts.state, *read).await?;
                 let ask = RepeatAsk {
@@ -132,7 +134,8 @@ impl Pipeline {
         let sources = state.conclusion.as_ref().map(|c| c.sources.clone()).unwrap_or_default();
         for id in sources.into_iter().chain([source]) {
             let Some(read) = state.read(id) else { continue };
-            others.extend(read.authors.difference(&read.dissent).copied().filter(|user| *user != reader.user));
+            others
+                .extend(read.authors.difference(&read.dissent).copied().filter(|user| *user != reader.user));
         }
         let mut people = Vec::new();
         for user in others {

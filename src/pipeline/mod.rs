@@ -26,7 +26,6 @@ use crate::reading::{Actor, Command, Policy, Refusal};
 use crate::store::{ActError, Job, JobFate, JobKind, Store, StoreError};
 use crate::vocab::{CaseId, Clock, Pathway, StudyInstanceUid};
 
-
 pub use register::StoreRegister;
 pub use settings::Settings;
 
@@ -37,7 +36,7 @@ pub struct Pipeline {
     /// The stored objects.
     pub archive: Archive,
     /// The child processes that decode.
-    pub decoders: Pool,
+    pub decoders: Arc<Pool>,
     /// The models.
     pub models: Arc<Registry>,
     /// The time.
@@ -117,7 +116,11 @@ impl Pipeline {
         let mut bell = self.store.work_bell();
         while !stop.is_cancelled() {
             bell.mark_unchanged();
-            match self.store.claim_job(&[JobKind::Assemble, JobKind::Score], self.clock.now(), self.settings.lease_ms).await {
+            match self
+                .store
+                .claim_job(&[JobKind::Assemble, JobKind::Score], self.clock.now(), self.settings.lease_ms)
+                .await
+            {
                 Ok(Some(job)) => self.run(job).await,
                 Ok(None) => self.wait(&mut bell, &stop, self.settings.poll_ms).await,
                 Err(error) => {
@@ -144,7 +147,8 @@ impl Pipeline {
         let outcome = {
             let stage = self.stage(job.kind, job.subject.clone());
             tokio::pin!(stage);
-            let third = Duration::from_millis(u64::try_from(self.settings.lease_ms / 3).unwrap_or(1_000).max(1));
+            let third =
+                Duration::from_millis(u64::try_from(self.settings.lease_ms / 3).unwrap_or(1_000).max(1));
             loop {
                 tokio::select! {
                     outcome = &mut stage => break outcome,
@@ -156,7 +160,8 @@ impl Pipeline {
                 }
             }
         };
-        metrics::histogram!("doubleread_stage_seconds", "stage" => kind.code()).record(started.elapsed().as_secs_f64());
+        metrics::histogram!("doubleread_stage_seconds", "stage" => kind.code())
+            .record(started.elapsed().as_secs_f64());
         let settled = match outcome {
             Ok(Next::Done) => self.store.complete_job(&job, self.clock.now()).await.map(|()| None),
             Ok(Next::At(at)) => self.store.postpone_job(&job, at).await.map(|()| None),
@@ -171,12 +176,16 @@ impl Pipeline {
         };
         match settled {
             Ok(None) => {}
-            Ok(Some((reason, JobFate::RetryAt(_)))) => tracing::warn!(job.kind = %kind, reason, "a job failed and is tried again"),
+            Ok(Some((reason, JobFate::RetryAt(_)))) => {
+                tracing::warn!(job.kind = %kind, reason, "a job failed and is tried again")
+            }
             Ok(Some((reason, JobFate::GivenUp))) => {
                 metrics::counter!("doubleread_jobs_given_up_total", "kind" => kind.code()).increment(1);
                 tracing::error!(job.kind = %kind, reason, "a job was given up");
             }
-            Err(error) => tracing::warn!(job.kind = %kind, %error, "a job could not be settled; its lease will run out"),
+            Err(error) => {
+                tracing::warn!(job.kind = %kind, %error, "a job could not be settled; its lease will run out")
+            }
         }
     }
 

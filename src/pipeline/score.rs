@@ -4,6 +4,7 @@ use futures::future::join_all;
 
 use super::{Pipeline, StageError};
 use crate::infer::{self, InferError, Urgency};
+use crate::prepare::worker;
 use crate::reading::{Actor, Command};
 use crate::store::StoredCase;
 use crate::vocab::{AiResult, CaseId, Instance, NotProcessedReason};
@@ -37,7 +38,10 @@ impl Pipeline {
                 return Ok(AiResult::not_processed(reason, error.to_string(), self.clock.now()));
             }
         };
-        let urgency = if set.urgent { Urgency::Urgent } else { Urgency::Routine };
+        let (urgency, haste) = match set.urgent {
+            true => (Urgency::Urgent, worker::Urgency::Urgent),
+            false => (Urgency::Routine, worker::Urgency::Routine),
+        };
         let instances = self.store.instances_of_study(&set.study_instance_uid).await?;
         let manifest = engine.manifest();
         let images = join_all(set.images.iter().map(|image| {
@@ -45,7 +49,7 @@ impl Pipeline {
             async move {
                 let instance: &Instance = instance.ok_or(StageError::Gone("instance"))?;
                 let path = self.archive.path_of(&instance.content_hash).map_err(StageError::Archive)?;
-                let prepared = self.decoders.prepare(&path, &manifest.input, &manifest.scope, set.urgent).await;
+                let prepared = self.decoders.prepare(&path, &manifest.input, &manifest.scope, haste).await;
                 Ok::<_, StageError>(infer::CaseImage {
                     sop_instance_uid: image.sop_instance_uid.clone(),
                     content_hash: instance.content_hash.clone(),

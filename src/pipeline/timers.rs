@@ -40,7 +40,8 @@ impl Pipeline {
             #[expect(clippy::cast_precision_loss, reason = "a gauge of ages and counts")]
             let (open, oldest_seconds) = (queue.open as f64, queue.oldest_due_ms as f64 / 1_000.0);
             metrics::gauge!("doubleread_jobs_open", "kind" => queue.kind.code()).set(open);
-            metrics::gauge!("doubleread_jobs_oldest_due_seconds", "kind" => queue.kind.code()).set(oldest_seconds);
+            metrics::gauge!("doubleread_jobs_oldest_due_seconds", "kind" => queue.kind.code())
+                .set(oldest_seconds);
         }
         Ok(())
     }

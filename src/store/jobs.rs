@@ -20,10 +20,6 @@ coded_enum!(
         Assemble = "assemble",
         /// Case: prepare and infer.
         Score = "score",
-        /// Case: what a result, a timer or a window that has passed leads to.
-        Decide = "decide",
-        /// Case: build the messages that it owes.
-        Post = "post",
     }
 );
 

@@ -89,9 +89,9 @@ on_each_database! {
         for (subject, priority) in [("usual", 0), ("urgent", -1), ("idle", 5)] {
             store.enqueue(NewJob { priority, ..job(subject, at) }, at).await.unwrap();
         }
-        assert_eq!(store.claim_job(&[JobKind::Post], at, LEASE_MS).await.unwrap(), None);
+        assert_eq!(store.claim_job(&[JobKind::Assemble], at, LEASE_MS).await.unwrap(), None);
         let mut order = Vec::new();
-        while let Some(job) = store.claim_job(&[JobKind::Post, JobKind::Score], at, LEASE_MS).await.unwrap() {
+        while let Some(job) = store.claim_job(&[JobKind::Assemble, JobKind::Score], at, LEASE_MS).await.unwrap() {
             order.push(job.subject);
         }
         assert_eq!(order, ["urgent", "usual", "idle"]);

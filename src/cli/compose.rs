@@ -1,0 +1,168 @@
+//! The composition root: a configuration becomes a running service.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context;
+
+use super::migrate::open_store;
+use crate::archive::{Archive, Incoming};
+use crate::config::{Config, Duty};
+use crate::http::{self, AppState, ModelDirectory, ModelStatus, Parts};
+use crate::infer::{ModelState, Registry};
+use crate::lifecycle::Lifecycle;
+use crate::pipeline::{Pipeline, StoreRegister};
+use crate::prepare::worker::Pool;
+use crate::reading::{Policy, SHIPPED_IDS};
+use crate::receive::Receiver;
+use crate::store::Store;
+use crate::vocab::{Clock, SystemClock};
+
+/// A service that runs in this process.
+pub(super) struct Service {
+    /// Its database.
+    pub store: Store,
+    /// Where DICOM associations are accepted.
+    pub receive_address: Option<SocketAddr>,
+    /// Where pages and API are.
+    pub http_address: Option<SocketAddr>,
+    lifecycle: Lifecycle,
+}
+
+impl Service {
+    /// Starts what the duties of the configuration name. Associations are accepted first; models load meanwhile.
+    pub async fn start(config: &Config) -> anyhow::Result<Self> {
+        let lifecycle = Lifecycle::new();
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let store = open_store(config).await.context("can't open the database")?;
+        store.migrate(clock.now()).await.context("can't migrate the database")?;
+        let archive = Archive::open(config.service.data_dir.join("archive"))?;
+        let has = |duty: Duty| config.service.duties.contains(&duty);
+
+        let mut receive_address = None;
+        if has(Duty::Receive) {
+            let incoming = Arc::new(Incoming::open(&archive)?);
+            let register = Arc::new(StoreRegister(store.clone()));
+            let receiver = Receiver::bind(config.receive.clone(), incoming, register, Arc::clone(&clock))?;
+            receive_address = Some(receiver.local_address());
+            lifecycle.spawn(receiver.serve(lifecycle.stop_signal()));
+        }
+
+        for id in SHIPPED_IDS {
+            store.keep_policy(&Policy::shipped(id)?, clock.now()).await?;
+        }
+        let mut models: Arc<dyn ModelDirectory> = Arc::new(Vec::new());
+        let mut decoders = None;
+        if has(Duty::Work) || has(Duty::Web) {
+            let program = std::env::current_exe().context("can't find this program")?;
+            decoders = Some(Arc::new(Pool::start(config.prepare.clone(), program)));
+        }
+        if let (true, Some(decoders)) = (has(Duty::Work), &decoders) {
+            config.infer.check().map_err(anyhow::Error::msg)?;
+            let registry = Registry::start(config.infer.clone())?;
+            models = Arc::new(Models(Arc::clone(&registry)));
+            let pipeline = Arc::new(Pipeline {
+                store: store.clone(),
+                archive: archive.clone(),
+                decoders: Arc::clone(decoders),
+                models: registry,
+                clock: Arc::clone(&clock),
+                settings: config.pipeline.clone(),
+                completeness: config.completeness.clone(),
+                chest_policy: Policy::shipped(&config.pathways.chest_policy)?,
+                mammo_policy: Policy::shipped(&config.pathways.mammo_policy)?,
+                qa_secret: qa_secret(config)?,
+                post: config.post.clone(),
+            });
+            pipeline.start(&lifecycle);
+        }
+
+        let mut http_address = None;
+        if has(Duty::Web) {
+            let time_zone = jiff::tz::TimeZone::get(&config.service.time_zone)
+                .with_context(|| format!("service.time_zone {:?} is not known", config.service.time_zone))?;
+            let state = AppState::new(Parts {
+                store: store.clone(),
+                models,
+                clock,
+                settings: config.http.clone(),
+                metrics: crate::telemetry::start_metrics(),
+                synthetic_patients: config.service.synthetic_patients,
+                time_zone,
+            });
+            let listener = http::listen(&config.http).await?;
+            http_address = Some(listener.local_addr()?);
+            let stop = lifecycle.stop_signal();
+            lifecycle.spawn(async move {
+                if let Err(error) = http::serve(listener, state, stop).await {
+                    tracing::error!(%error, "the web side ended");
+                }
+            });
+        }
+        Ok(Self { store, receive_address, http_address, lifecycle })
+    }
+
+    /// Returns when the process is asked to stop.
+    pub async fn stopped(&self) -> std::io::Result<()> {
+        self.lifecycle.stopped().await
+    }
+
+    /// Stops in order; `false` if something was still running at the bound.
+    pub async fn stop(self) -> bool {
+        let finished = self.lifecycle.finish().await;
+        self.store.close().await;
+        finished
+    }
+}
+
+/// The key of the QA sampler, made at the first start of a service that has none.
+fn qa_secret(config: &Config) -> anyhow::Result<[u8; 32]> {
+    let named = &config.pathways.qa_secret_file;
+    let path =
+        if named.as_os_str().is_empty() { config.service.data_dir.join("qa-secret") } else { named.clone() };
+    if named.as_os_str().is_empty() && !path.exists() {
+        write_secret(&path)?;
+    }
+    let text = std::fs::read_to_string(&path).with_context(|| format!("can't read {}", path.display()))?;
+    let mut key = [0; 32];
+    hex::decode_to_slice(text.trim(), &mut key)
+        .with_context(|| format!("{} does not hold 64 hexadecimal digits", path.display()))?;
+    Ok(key)
+}
+
+fn write_secret(path: &Path) -> anyhow::Result<()> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let key: [u8; 32] = rand::random();
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(hex::encode(key).as_bytes())?;
+    Ok(file.sync_all()?)
+}
+
+/// The registry as the pages see it.
+struct Models(Arc<Registry>);
+
+impl ModelDirectory for Models {
+    fn models(&self) -> Vec<ModelStatus> {
+        let status = |model: crate::infer::Model| {
+            let manifest = model.manifest.clone()?;
+            Some(ModelStatus {
+                name: manifest.name.clone(),
+                version: manifest.version.clone(),
+                pathway: manifest.pathway,
+                trained_on: manifest.trained_on.clone(),
+                provider: match &model.state {
+                    ModelState::Ready(engine) => Some(engine.provider().code().to_owned()),
+                    ModelState::Loading | ModelState::Refused(_) => None,
+                },
+                fault: match &model.state {
+                    ModelState::Ready(_) => String::new(),
+                    ModelState::Loading => "still loading".to_owned(),
+                    ModelState::Refused(error) => error.to_string(),
+                },
+            })
+        };
+        self.0.models().into_iter().filter_map(status).collect()
+    }
+}
