@@ -3,80 +3,107 @@
 use std::collections::BTreeSet;
 
 use super::{Next, Pipeline, StageError};
-use crate::reading::{CaseImage, CompleteReason, ImageSet, qa_number};
-use crate::receive::completeness::{self, ArrivingSet, CompleteBy, SetState};
-use crate::store::{ActError, CaseRow, CompletenessRule, JobKind, NewJob, is_taken_image_set};
-use crate::vocab::{CaseId, SiteCode, SopInstanceUid, StudyInstanceUid};
-
-/// Priority of scoring a case that the order calls urgent, and of any other.
-const URGENT: i64 = -10;
-const ROUTINE: i64 = 0;
+use crate::reading::{self, Actor, CaseImage, Command, CompleteReason, DeferReason, Hold, qa_number};
+use crate::receive::completeness::{self, ChestView, Completeness, CompletenessReason, ImageSet, View};
+use crate::store::{CaseRow, CompletenessRule, JobKind, NewJob, Study, is_taken_image_set};
+use crate::vocab::{CaseId, MammoView, SopInstanceUid, Timestamp};
 
 impl Pipeline {
     /// Opens the cases of a study whose image sets are whole, or says when to look again.
     ///
-    /// A study that is held (its images disagree about the patient) makes no case until a person
-    /// has released it; releasing it asks for this job again.
-    pub(super) async fn assemble(&self, study_uid: &StudyInstanceUid) -> Result<Next, StageError> {
+    /// A study that is held (its images disagree about the patient) makes no case and its cases are
+    /// taken out of the queues, until a person has released it; releasing it asks for this job again.
+    pub(super) async fn assemble(
+        &self,
+        study_uid: &crate::vocab::StudyInstanceUid,
+    ) -> Result<Next, StageError> {
         let study = self.store.study(study_uid).await?.ok_or(StageError::Gone("study"))?;
+        let cases = self.store.cases_of_study(study_uid).await?;
+        self.follow_hold(&study, &cases).await?;
         if study.hold.is_some() {
             return Ok(Next::Done);
         }
         let instances = self.store.instances_of_study(study_uid).await?;
-        let cases = self.store.cases_of_study(study_uid).await?;
-        let mut look_again = None;
-        for set in completeness::assess(&instances, &self.completeness, self.clock.now()) {
+        let assessed = completeness::assess(&instances, &self.completeness, self.clock.now());
+        let mut look_again: Option<Timestamp> = None;
+        for set in assessed.sets {
             let earlier =
                 cases.iter().filter(|case| case.pathway == set.pathway).max_by_key(|case| case.image_set);
+            let images = images_of(&set);
             if let Some(earlier) = earlier
-                && self.has_the_same_images(earlier, &set).await?
+                && self.has_the_same_images(earlier, &images).await?
             {
-                self.score_if_owed(earlier.case_id, false).await?;
+                self.score_if_owed(earlier.case_id).await?;
                 continue;
             }
-            match set.state {
-                SetState::Complete(rule) => self.open(study_uid, &study.site, set, rule, earlier).await?,
-                SetState::LookAgainAt(at) => look_again = look_again.into_iter().chain([at]).min(),
+            match set.completeness {
+                Completeness::Complete(reason) => {
+                    let last = instances
+                        .iter()
+                        .filter(|i| images.iter().any(|c| c.sop_instance_uid == i.sop_instance_uid));
+                    let last_image_at = last.map(|i| i.received_at).max().unwrap_or_else(|| self.clock.now());
+                    self.open(&study, &set, images, reason, last_image_at, earlier).await?;
+                }
+                Completeness::Waiting { until } => {
+                    look_again = Some(look_again.map_or(until, |at| at.min(until)))
+                }
             }
         }
         Ok(look_again.map_or(Next::Done, Next::At))
     }
 
-    async fn has_the_same_images(&self, case: &CaseRow, set: &ArrivingSet) -> Result<bool, StageError> {
+    /// Takes the live cases of a held study out of the queues, and puts them back once it is released.
+    async fn follow_hold(&self, study: &Study, cases: &[CaseRow]) -> Result<(), StageError> {
+        for row in cases.iter().filter(|case| case.superseded_by.is_none() && case.concluded_at.is_none()) {
+            let case = self.store.case(row.case_id).await?.ok_or(StageError::Gone("case"))?;
+            let deferred =
+                matches!(case.state.hold, Some(Hold::Deferred { reason: DeferReason::IdentityConflict, .. }));
+            let command = match (study.hold.is_some(), deferred) {
+                (true, false) => Command::Defer {
+                    reason: DeferReason::IdentityConflict,
+                    note: "The images of this study disagree about the patient.".to_owned(),
+                },
+                (false, true) => Command::UndoDeferral,
+                (true, true) | (false, false) => continue,
+            };
+            self.act(row.case_id, command, &Actor::System).await?;
+        }
+        Ok(())
+    }
+
+    async fn has_the_same_images(&self, case: &CaseRow, images: &[CaseImage]) -> Result<bool, StageError> {
         let stored = self.store.case(case.case_id).await?.ok_or(StageError::Gone("case"))?;
-        let read: BTreeSet<&SopInstanceUid> =
-            stored.state.set.images.iter().map(|i| &i.sop_instance_uid).collect();
-        Ok(read == set.images.iter().map(|i| &i.sop_instance_uid).collect())
+        let uids = |images: &[CaseImage]| -> BTreeSet<SopInstanceUid> {
+            images.iter().map(|image| image.sop_instance_uid.clone()).collect()
+        };
+        Ok(uids(&stored.state.set.images) == uids(images))
     }
 
     async fn open(
         &self,
-        study_uid: &StudyInstanceUid,
-        site: &SiteCode,
-        set: ArrivingSet,
-        rule: CompleteBy,
+        study: &Study,
+        set: &ImageSet,
+        images: Vec<CaseImage>,
+        reason: CompletenessReason,
+        last_image_at: Timestamp,
         earlier: Option<&CaseRow>,
     ) -> Result<(), StageError> {
         let case_id = CaseId::new();
-        let number = earlier.map_or(1, |case| u32::try_from(case.image_set).unwrap_or(0).saturating_add(1));
-        let (reason, stored_rule) = match rule {
-            CompleteBy::ExpectedViews => (CompleteReason::ExpectedViews, CompletenessRule::ExpectedViews),
-            CompleteBy::QuietTime => (CompleteReason::QuietTime, CompletenessRule::QuietTime),
+        let (complete_reason, rule) = match reason {
+            CompletenessReason::ExpectedViews => {
+                (CompleteReason::ExpectedViews, CompletenessRule::ExpectedViews)
+            }
+            CompletenessReason::QuietTime => (CompleteReason::QuietTime, CompletenessRule::QuietTime),
         };
-        let images = set
-            .images
-            .into_iter()
-            .map(|image| CaseImage { sop_instance_uid: image.sop_instance_uid, view: image.view })
-            .collect();
-        let image_set = ImageSet {
-            study_instance_uid: study_uid.clone(),
+        let image_set = reading::ImageSet {
+            study_instance_uid: study.study_instance_uid.clone(),
             pathway: set.pathway,
-            site: site.clone(),
-            number,
+            site: study.site.clone(),
+            number: earlier.map_or(1, |case| u32::try_from(case.image_set).unwrap_or(0).saturating_add(1)),
             supersedes: earlier.map(|case| case.case_id),
             images,
-            complete_reason: reason,
-            last_image_at: set.last_image_at,
+            complete_reason,
+            last_image_at,
             urgent: false,
         };
         let draw = qa_number(&self.qa_secret, case_id);
@@ -85,23 +112,45 @@ impl Pipeline {
             Ok(_) => {}
             // Another worker opened the same image set: its case stands.
             Err(error) if is_taken_image_set(&error) => return Ok(()),
-            Err(ActError::Store(error)) => return Err(error.into()),
-            Err(ActError::Refused(refusal)) => return Err(StageError::Refused(refusal)),
+            Err(error) => return Err(error.into()),
         }
-        self.store.complete_study(study_uid, stored_rule, now).await?;
+        self.store.complete_study(&study.study_instance_uid, rule, now).await?;
         metrics::counter!("doubleread_cases_opened_total", "pathway" => set.pathway.code()).increment(1);
-        self.score_if_owed(case_id, false).await
+        self.score_if_owed(case_id).await
     }
 
     /// Asks for the AI result of a case that has none.
-    async fn score_if_owed(&self, case_id: CaseId, urgent: bool) -> Result<(), StageError> {
+    async fn score_if_owed(&self, case_id: CaseId) -> Result<(), StageError> {
         let case = self.store.case(case_id).await?.ok_or(StageError::Gone("case"))?;
         if case.state.ai.is_some() || case.state.superseded_by.is_some() {
             return Ok(());
         }
-        let priority = if urgent { URGENT } else { ROUTINE };
         let now = self.clock.now();
+        let priority = if case.state.set.urgent { self.settings.urgent_priority } else { 0 };
         let job = NewJob { kind: JobKind::Score, subject: case_id.to_string(), priority, run_at: now };
         Ok(self.store.enqueue(job, now).await?)
     }
+}
+
+/// The images of a set in hanging order: standard views first, then others, then those for processing.
+fn images_of(set: &ImageSet) -> Vec<CaseImage> {
+    let place = |view: &Option<View>| match view {
+        Some(View::Mammo(view)) => {
+            MammoView::STANDARD.iter().position(|standard| standard == view).unwrap_or(4)
+        }
+        Some(View::Chest(ChestView::Frontal)) => 0,
+        Some(View::Chest(ChestView::Lateral)) => 1,
+        None => 5,
+    };
+    let mut shown: Vec<_> = set.images.iter().collect();
+    shown.sort_by_key(|(_, view)| place(view));
+    let shown = shown.into_iter().map(|(uid, view)| CaseImage {
+        sop_instance_uid: uid.clone(),
+        view: match view {
+            Some(View::Mammo(view)) => Some(*view),
+            Some(View::Chest(_)) | None => None,
+        },
+    });
+    let raw = set.for_processing.iter().map(|uid| CaseImage { sop_instance_uid: uid.clone(), view: None });
+    shown.chain(raw).collect()
 }

@@ -204,10 +204,16 @@ impl Pipeline {
 
     /// Puts a command to a case.
     async fn act(&self, case_id: CaseId, command: Command, actor: &Actor) -> Result<(), StageError> {
-        match self.store.act(case_id, command, actor, self.clock.now()).await {
-            Ok(_) => Ok(()),
-            Err(ActError::Refused(refusal)) => Err(StageError::Refused(refusal)),
-            Err(ActError::Store(error)) => Err(error.into()),
+        self.store.act(case_id, command, actor, self.clock.now()).await?;
+        Ok(())
+    }
+}
+
+impl From<ActError> for StageError {
+    fn from(error: ActError) -> Self {
+        match error {
+            ActError::Refused(refusal) => StageError::Refused(refusal),
+            ActError::Store(error) => StageError::Store(error),
         }
     }
 }

@@ -3,7 +3,7 @@
 use futures::future::BoxFuture;
 
 use crate::receive::{InstanceRegister, RegisterError};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::vocab::{Instance, Registration};
 
 /// Registers what was received in the database.
@@ -13,11 +13,11 @@ impl InstanceRegister for StoreRegister {
     fn register(&self, instances: Vec<Instance>) -> BoxFuture<'_, Result<Vec<Registration>, RegisterError>> {
         Box::pin(async move {
             self.0.register(instances).await.map_err(|error| {
-                // A constraint says for certain that nothing was written; a lost connection does not.
-                if error.is_transient() {
-                    RegisterError::Unknown(Box::new(error))
-                } else {
+                // A refused row says for certain that nothing was written; a lost connection does not.
+                if matches!(error, StoreError::Constraint { .. }) {
                     RegisterError::NotRegistered(Box::new(error))
+                } else {
+                    RegisterError::Unknown(Box::new(error))
                 }
             })
         })

@@ -5,7 +5,7 @@ use futures::future::join_all;
 use super::{Pipeline, StageError};
 use crate::infer::{self, InferError, Urgency};
 use crate::prepare::worker;
-use crate::reading::{Actor, Command};
+use crate::reading::{Actor, Command, Refusal};
 use crate::store::StoredCase;
 use crate::vocab::{AiResult, CaseId, Instance, NotProcessedReason};
 
@@ -23,7 +23,11 @@ impl Pipeline {
         metrics::counter!("doubleread_ai_results_total", "result" => result.outcome.word()).increment(1);
         let actor = Actor::Ai { model: result.model.clone() };
         let command = Command::RecordAi { result: Box::new(result) };
-        self.act(case_id, command, &actor).await
+        match self.act(case_id, command, &actor).await {
+            // Another worker was faster, or newer images took the case's place: nothing is owed any more.
+            Err(StageError::Refused(Refusal::AiAlreadyResulted | Refusal::Superseded { .. })) => Ok(()),
+            outcome => outcome,
+        }
     }
 
     /// Scores a case with the model in force, without recording anything.

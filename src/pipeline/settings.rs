@@ -10,6 +10,8 @@ pub struct Settings {
     pub workers: usize,
     /// Length of a job's lease; a worker that is killed leaves its job to others after this time.
     pub lease_ms: i64,
+    /// Priority of scoring an urgent case; routine work has 0, lower goes first.
+    pub urgent_priority: i64,
     /// How often work that other processes left is looked for; work of this process is seen at once.
     pub poll_ms: u64,
     /// How often timers of cases are looked at.
@@ -25,6 +27,7 @@ impl Default for Settings {
         Self {
             workers: 0,
             lease_ms: 120_000,
+            urgent_priority: -10,
             poll_ms: 1_000,
             timer_poll_ms: 1_000,
             deliveries: 4,

@@ -1,14 +1,11 @@
 //! When is an image set complete? Pure.
 //!
 //! In: the instances of one study, and the time. Out: for each pathway what is there, what is
-//! missing and whether to wait, and whether the images disagree about the patient. Objects
-//! that are only stored (tomosynthesis, secondary capture, SR, presentation states, classes
-//! without an entry) make no case.
+//! missing and whether to wait. Objects that are only stored (tomosynthesis, secondary capture,
+//! SR, presentation states, classes without an entry) make no case.
 
-mod identity;
 mod view;
 
-pub use identity::{IdentityConflict, conflict_within};
 pub use view::{ChestView, View, view_of};
 
 use super::classes::{self, Use};
@@ -48,8 +45,6 @@ pub enum Completeness {
         /// When to look again.
         until: Timestamp,
     },
-    /// The images disagree about the patient: nothing is scored before a person has judged.
-    Held,
 }
 
 /// The images of one pathway in a study.
@@ -78,8 +73,6 @@ pub struct StudyAssessment {
     pub sets: Vec<ImageSet>,
     /// Objects that make no case.
     pub stored_only: Vec<SopInstanceUid>,
-    /// What the images disagree about, if they do.
-    pub conflict: Option<IdentityConflict>,
 }
 
 /// Assesses the instances of one study at the instant `now`.
@@ -92,7 +85,6 @@ pub fn assess(instances: &[Instance], settings: &Settings, now: Timestamp) -> St
             &b.sop_instance_uid,
         ))
     });
-    let conflict = conflict_within(&ordered);
     let stored_only = ordered
         .iter()
         .filter(|instance| pathway_of(instance).is_none())
@@ -103,10 +95,10 @@ pub fn assess(instances: &[Instance], settings: &Settings, now: Timestamp) -> St
         .filter_map(|pathway| {
             let members: Vec<&Instance> =
                 ordered.iter().copied().filter(|i| pathway_of(i) == Some(*pathway)).collect();
-            image_set(*pathway, &members, conflict.is_some(), settings, now)
+            image_set(*pathway, &members, settings, now)
         })
         .collect();
-    StudyAssessment { sets, stored_only, conflict }
+    StudyAssessment { sets, stored_only }
 }
 
 /// The pathway that an instance belongs to; none where it is only stored.
@@ -128,7 +120,6 @@ fn is_for_processing(instance: &Instance) -> bool {
 fn image_set(
     pathway: Pathway,
     members: &[&Instance],
-    held: bool,
     settings: &Settings,
     now: Timestamp,
 ) -> Option<ImageSet> {
@@ -150,9 +141,7 @@ fn image_set(
     let missing: Vec<String> =
         expected.iter().filter(|view| !seen.contains(view)).map(ToString::to_string).collect();
     let until = last.plus_seconds(i64::from(settings.quiet_seconds));
-    let completeness = if held {
-        Completeness::Held
-    } else if missing.is_empty() {
+    let completeness = if missing.is_empty() {
         Completeness::Complete(CompletenessReason::ExpectedViews)
     } else if now >= until {
         Completeness::Complete(CompletenessReason::QuietTime)

@@ -1,7 +1,7 @@
 //! Sets by table: views that come, views that do not, and patients that do not agree.
 
 use super::*;
-use crate::vocab::{InstanceTags, Sex};
+use crate::vocab::InstanceTags;
 
 const DX: &str = "1.2.840.10008.5.1.4.1.1.1.1";
 const MG: &str = "1.2.840.10008.5.1.4.1.1.1.2";
@@ -115,30 +115,4 @@ fn a_mammogram_in_another_class_is_noticed_and_a_source_profile_decides() {
     odd.pathway = Some(Pathway::Chest);
     assert_eq!(pathway_of(&odd), Some(Pathway::Chest));
     assert_eq!(pathway_of(&instance(1, DX, 0, view("PA", "L"))), Some(Pathway::Chest));
-}
-
-#[test]
-fn another_patient_in_the_same_study_holds_it() {
-    let patient = |name: &str, id: &str, birth: &str, sex: Option<Sex>| InstanceTags {
-        patient_name: name.into(),
-        patient_id: id.parse().ok(),
-        birth_date: birth.into(),
-        sex,
-        ..view("PA", "")
-    };
-    let first = || instance(1, DX, 0, patient("Doe^Jane", "P1", "19600101", Some(Sex::Female)));
-    for (tags, expected) in [
-        (patient("DOE^JANE^^", "p1 ", "19600101", Some(Sex::Female)), vec![]),
-        (patient("", "", "", None), vec![]),
-        (patient("Doe Jane", "P1", "", None), vec![]),
-        (patient("Doe^John", "P1", "19600101", None), vec!["Patient's Name"]),
-        (patient("Doe^Jane", "P2", "19600101", None), vec!["Patient ID"]),
-        (patient("Doe^Jane", "P1", "19600102", None), vec!["Patient's Birth Date"]),
-        (patient("Doe^Jane", "P1", "", Some(Sex::Male)), vec!["Patient's Sex"]),
-    ] {
-        let study = assess_at(0, &[first(), instance(2, DX, 0, tags)]);
-        let found = study.conflict.map(|c| c.attributes).unwrap_or_default();
-        assert_eq!(found, expected);
-        assert_eq!(study.sets[0].completeness == Completeness::Held, !expected.is_empty());
-    }
 }
