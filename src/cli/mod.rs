@@ -7,13 +7,17 @@
 mod completions;
 mod compose;
 mod config;
+mod demo;
+mod doctor;
 mod generate;
 mod migrate;
 mod output;
+mod replay;
 mod send;
 mod serve;
 mod token;
 mod user;
+mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -53,6 +57,8 @@ enum Command {
     /// Run the service
     #[command(after_help = "Example:\n  doubleread --config /etc/doubleread.toml serve")]
     Serve,
+    /// Run the whole service on this machine with synthetic patients
+    Demo(demo::Demo),
     /// Push studies to any AE: a modality emulator
     Send(send::Send),
     /// Write synthetic studies as DICOM, with the truth beside them
@@ -63,6 +69,13 @@ enum Command {
         /// Folder
         folder: PathBuf,
     },
+    /// Prove each part by using it, and say what to do where it fails
+    #[command(after_help = "Example:\n  doubleread --config /etc/doubleread.toml doctor")]
+    Doctor,
+    /// Make stored AI results again and compare
+    Replay(replay::Replay),
+    /// Check the event chain and the hashes of the archive
+    Verify(verify::Verify),
     /// Bring the database to the schema of this version
     #[command(after_help = "Example:\n  doubleread --config /etc/doubleread.toml migrate")]
     Migrate,
@@ -98,12 +111,16 @@ fn execute(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let configured = || crate::config::load(path).map(|(config, _)| config);
     match arguments.command {
         Command::Serve => in_runtime(serve::run(&configured()?)),
+        Command::Demo(arguments) => in_runtime(demo::run(arguments)),
         Command::Send(arguments) => in_runtime(send::run(arguments)),
         Command::Phantom(arguments) => generate::run_phantom(&arguments),
         Command::Samples { folder } => {
             crate::phantom::samples::write_all(&folder)?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Doctor => in_runtime(doctor::run(&configured()?)),
+        Command::Replay(arguments) => in_runtime(replay::run(arguments, &configured()?)),
+        Command::Verify(arguments) => in_runtime(verify::run(arguments, &configured()?)),
         Command::Migrate => in_runtime(migrate::run(&configured()?)),
         Command::User(command) => in_runtime(user::run(command, &configured()?)),
         Command::Token(command) => in_runtime(token::run(command, &configured()?)),

@@ -30,6 +30,7 @@ mod film;
 mod finish;
 mod hand;
 mod identity;
+mod probe;
 pub mod mammo;
 pub mod samples;
 mod study;
@@ -42,6 +43,7 @@ pub use film::wrapped_film;
 pub use hand::hand;
 pub use identity::{Identity, StudyIdentity};
 pub use mammo::{BreastLesion, LesionKind, MammoParams, mammo};
+pub use probe::probe_object;
 pub use study::{GeneratedInstance, StudyOptions, generate_study};
 pub use truth::{PixelBox, TrueFinding, Truth};
 

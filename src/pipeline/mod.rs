@@ -27,6 +27,7 @@ use crate::store::{ActError, Job, JobFate, JobKind, Store, StoreError};
 use crate::vocab::{CaseId, Clock, Pathway, StudyInstanceUid};
 
 pub use register::StoreRegister;
+pub use score::Scorer;
 pub use settings::Settings;
 
 /// What the stages share, made once by the composition root.

@@ -1,47 +1,37 @@
 //! The `score` job: the images of a case, prepared and scored, become an AI result of that case.
 
+use std::sync::Arc;
+
 use futures::future::join_all;
 
 use super::{Pipeline, StageError};
-use crate::infer::{self, InferError, Urgency};
-use crate::prepare::worker;
+use crate::archive::Archive;
+use crate::infer::{self, Engine, InferError, Urgency};
+use crate::prepare::worker::{self, Pool};
 use crate::reading::{Actor, Command, Refusal};
-use crate::store::StoredCase;
-use crate::vocab::{AiResult, CaseId, Instance, NotProcessedReason};
+use crate::store::{Store, StoredCase};
+use crate::vocab::{AiResult, CaseId, Instance, NotProcessedReason, Timestamp};
 
-impl Pipeline {
-    /// Scores a case and records the result; a case that has one, or was superseded, is left alone.
-    pub(super) async fn score(&self, case_id: CaseId) -> Result<(), StageError> {
-        let case = self.store.case(case_id).await?.ok_or(StageError::Gone("case"))?;
-        if case.state.superseded_by.is_some() || case.state.ai.is_some() {
-            return Ok(());
-        }
-        let started = std::time::Instant::now();
-        let result = self.score_images(&case).await?;
-        metrics::histogram!("doubleread_score_seconds", "provider" => result.provider.clone())
-            .record(started.elapsed().as_secs_f64());
-        metrics::counter!("doubleread_ai_results_total", "result" => result.outcome.word()).increment(1);
-        let actor = Actor::Ai { model: result.model.clone() };
-        let command = Command::RecordAi { result: Box::new(result) };
-        match self.act(case_id, command, &actor).await {
-            // Another worker was faster, or newer images took the case's place: nothing is owed any more.
-            Err(StageError::Refused(Refusal::AiAlreadyResulted | Refusal::Superseded { .. })) => Ok(()),
-            outcome => outcome,
-        }
-    }
+/// What it takes to prepare and score the images of a case.
+#[derive(Clone)]
+pub struct Scorer {
+    /// The database.
+    pub store: Store,
+    /// The stored objects.
+    pub archive: Archive,
+    /// The child processes that decode.
+    pub decoders: Arc<Pool>,
+}
 
-    /// Scores a case with the model in force, without recording anything.
-    pub async fn score_images(&self, case: &StoredCase) -> Result<AiResult, StageError> {
+impl Scorer {
+    /// What this model says of a case; nothing is recorded.
+    pub async fn score(
+        &self,
+        engine: &Engine,
+        case: &StoredCase,
+        at: Timestamp,
+    ) -> Result<AiResult, StageError> {
         let set = &case.state.set;
-        let engine = match self.models.active(set.pathway) {
-            Ok(engine) => engine,
-            Err(error) if !self.models.is_loaded() => return Err(StageError::NotYet(error.to_string())),
-            Err(error) => {
-                tracing::error!(case.id = %case.state.case_id, %error, "no model for this case");
-                let reason = NotProcessedReason::ModelNotAvailable;
-                return Ok(AiResult::not_processed(reason, error.to_string(), self.clock.now()));
-            }
-        };
         let (urgency, haste) = match set.urgent {
             true => (Urgency::Urgent, worker::Urgency::Urgent),
             false => (Urgency::Routine, worker::Urgency::Routine),
@@ -65,10 +55,59 @@ impl Pipeline {
         .await
         .into_iter()
         .collect::<Result<Vec<_>, _>>()?;
-        infer::score_case(&engine, images, urgency, self.clock.now()).await.map_err(|error| match error {
+        infer::score_case(engine, images, urgency, at).await.map_err(|error| match error {
             error if error.passes() => StageError::NotYet(error.to_string()),
             error => StageError::Infer(error),
         })
+    }
+}
+
+impl Pipeline {
+    /// Scores a case and records the result; a case that has one, or was superseded, is left alone.
+    pub(super) async fn score(&self, case_id: CaseId) -> Result<(), StageError> {
+        let case = self.store.case(case_id).await?.ok_or(StageError::Gone("case"))?;
+        if case.state.superseded_by.is_some() || case.state.ai.is_some() {
+            return Ok(());
+        }
+        let study =
+            self.store.study(&case.state.set.study_instance_uid).await?.ok_or(StageError::Gone("study"))?;
+        if study.hold.is_some() {
+            // Scored once a person has released the study: its assembly asks for it again.
+            return Ok(());
+        }
+        let started = std::time::Instant::now();
+        let result = self.result_of(&case).await?;
+        metrics::histogram!("doubleread_score_seconds", "provider" => result.provider.clone())
+            .record(started.elapsed().as_secs_f64());
+        metrics::counter!("doubleread_ai_results_total", "result" => result.outcome.word()).increment(1);
+        let actor = Actor::Ai { model: result.model.clone() };
+        let command = Command::RecordAi { result: Box::new(result) };
+        match self.act(case_id, command, &actor).await {
+            // Another worker was faster, or newer images took the case's place: nothing is owed any more.
+            Err(StageError::Refused(Refusal::AiAlreadyResulted | Refusal::Superseded { .. })) => Ok(()),
+            outcome => outcome,
+        }
+    }
+
+    async fn result_of(&self, case: &StoredCase) -> Result<AiResult, StageError> {
+        match self.models.active(case.state.set.pathway) {
+            Ok(engine) => self.scorer().score(&engine, case, self.clock.now()).await,
+            Err(error) if !self.models.is_loaded() => Err(StageError::NotYet(error.to_string())),
+            Err(error) => {
+                tracing::error!(case.id = %case.state.case_id, %error, "no model for this case");
+                metrics::counter!("doubleread_model_not_available_total").increment(1);
+                let reason = NotProcessedReason::ModelNotAvailable;
+                Ok(AiResult::not_processed(reason, error.to_string(), self.clock.now()))
+            }
+        }
+    }
+
+    fn scorer(&self) -> Scorer {
+        Scorer {
+            store: self.store.clone(),
+            archive: self.archive.clone(),
+            decoders: Arc::clone(&self.decoders),
+        }
     }
 }
 

@@ -1,0 +1,100 @@
+//! `doubleread verify`: the event chain and the hashes of the archive.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::Context;
+
+use super::migrate::open_store;
+use crate::archive::Archive;
+use crate::config::Config;
+use crate::reading::{ChainHead, verify_chain};
+use crate::store::Store;
+
+/// Arguments of the command.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  doubleread verify\n  doubleread verify --noted 4711:9f2c...   a head that an earlier run printed, \
+                        kept elsewhere: shows also a chain that was cut or sealed anew"
+)]
+pub(super) struct Verify {
+    /// Head of the chain noted earlier: POSITION:HASH
+    #[arg(long, value_name = "POSITION:HASH", value_parser = noted_head)]
+    noted: Option<ChainHead>,
+    /// Leave the archive out
+    #[arg(long)]
+    events_only: bool,
+}
+
+/// Rows read at a time.
+const PAGE: u32 = 1_000;
+
+pub(super) async fn run(arguments: Verify, config: &Config) -> anyhow::Result<ExitCode> {
+    let store = open_store(config).await?;
+    let mut sound = verify_events(&store, arguments.noted.as_ref()).await?;
+    if !arguments.events_only {
+        let archive = Archive::open(config.service.data_dir.join("archive"))?;
+        sound &= verify_archive(&store, &archive).await?;
+    }
+    store.close().await;
+    Ok(if sound { ExitCode::SUCCESS } else { ExitCode::from(super::FAILED) })
+}
+
+fn noted_head(text: &str) -> Result<ChainHead, String> {
+    let (position, hash) = text.split_once(':').ok_or("needs the form POSITION:HASH")?;
+    let position = position.parse().map_err(|_| "the position is not a number")?;
+    Ok(ChainHead { position, hash: hash.to_owned() })
+}
+
+async fn verify_events(store: &Store, noted: Option<&ChainHead>) -> anyhow::Result<bool> {
+    let kept = store.chain_head().await?;
+    let mut links = Vec::new();
+    loop {
+        let page = store
+            .chain_links_after(links.last().map_or(0, |link: &crate::reading::ChainLink| link.position), PAGE)
+            .await?;
+        if page.is_empty() {
+            break;
+        }
+        links.extend(page);
+    }
+    // The head row of the database is a note too: it shows a chain that was cut behind it.
+    let outcome = verify_chain(links.iter().cloned(), Some(&kept)).and_then(|head| match noted {
+        Some(noted) => verify_chain(links, Some(noted)),
+        None => Ok(head),
+    });
+    let mut out = std::io::stdout();
+    match &outcome {
+        Ok(head) => writeln!(
+            out,
+            "events: {} in one unbroken chain, head {}:{}",
+            head.position, head.position, head.hash
+        )?,
+        Err(fault) => writeln!(out, "events: {fault}")?,
+    }
+    Ok(outcome.is_ok())
+}
+
+async fn verify_archive(store: &Store, archive: &Archive) -> anyhow::Result<bool> {
+    let (mut count, mut faults) = (0_u64, 0_u64);
+    let mut after = None;
+    let mut out = std::io::stdout();
+    loop {
+        let page = store.instances_after(after.as_ref(), PAGE).await?;
+        let Some(last) = page.last() else { break };
+        after = Some(last.sop_instance_uid.clone());
+        for instance in page {
+            count += 1;
+            let (archive, hash) = (archive.clone(), instance.content_hash.clone());
+            let checked = tokio::task::spawn_blocking(move || archive.verify(&hash))
+                .await
+                .context("a check ended early")?;
+            if let Err(error) = checked {
+                faults += 1;
+                writeln!(out, "archive: {error}")?;
+            }
+        }
+    }
+    writeln!(out, "archive: {count} objects checked, {faults} faults")?;
+    Ok(faults == 0)
+}
