@@ -278,12 +278,12 @@ mod tests {
         let attributes = Attributes {
             rescale_slope: Some(2.0),
             rescale_intercept: Some(-10.0),
-            windows: vec![Window { centre: -11.5, width: 2.0 }],
+            windows: vec![Window { centre: -11.0, width: 2.0 }],
             ..Attributes::default()
         };
         // Stored -1 becomes -12: exactly the darkest of the window; -10 lies beyond its end.
         let shown = display(&ct, &attributes, Choice::Object);
-        assert_eq!(shown.grey(0xFFF), 0.5 - 0.5);
+        assert_eq!(shown.grey(0xFFF), 0.0);
         assert_eq!(shown.grey(0), 1.0);
     }
 

@@ -19,5 +19,6 @@ mod post_sample;
 mod store_restart;
 mod prepare_goldens;
 mod store_outbox;
+mod prepare_real_files;
 mod prepare_worker;
 mod phantom_files;
