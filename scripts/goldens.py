@@ -191,7 +191,7 @@ def main():
     root, target = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
     records = []
     for path in sorted(p for p in root.rglob("*") if p.suffix in ("", ".dcm") or p.name.startswith("CTImage")):
-        if not path.is_file() or path.name.startswith("README"):
+        if not path.is_file() or path.name.startswith("README") or "hostile" in path.parts:
             continue
         try:
             records.append(record(path, root))

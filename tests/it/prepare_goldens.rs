@@ -238,3 +238,11 @@ fn real_files_decode_and_display_as_pydicom_and_numpy_say() {
     println!("{compared} files compared");
     assert!(faults.is_empty(), "{} of {compared}:\n{}", faults.len(), faults.join("\n"));
 }
+
+#[test]
+fn sample_studies_decode_and_display_as_pydicom_and_numpy_say() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample-dicom");
+    let (compared, faults) = compare(&folder, include_str!("../golden/sample_dicom.json"));
+    assert!(compared >= 22, "only {compared} files");
+    assert!(faults.is_empty(), "{} of {compared}:\n{}", faults.len(), faults.join("\n"));
+}
