@@ -230,4 +230,16 @@ mod tests {
         let layered = Layered::read(None, variables.into_iter()).unwrap();
         assert!(layered.config().unwrap_err().to_string().contains("data_dir"));
     }
+
+    #[test]
+    fn the_example_lists_every_setting_with_its_default() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/doubleread.example.toml");
+        let example = Layered::read(Some(&path), std::iter::empty()).unwrap();
+        let defaults = Layered::read(None, std::iter::empty()).unwrap();
+        for ((key, value, origin), (_, default, _)) in example.values().into_iter().zip(defaults.values()) {
+            assert_ne!(origin, Origin::Default, "{key} is not in the example");
+            assert_eq!(value, default, "{key} has another value in the example");
+        }
+        assert_eq!(example.values().len(), defaults.values().len());
+    }
 }

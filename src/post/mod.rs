@@ -13,13 +13,11 @@ mod finding;
 mod notice;
 mod parties;
 mod report;
-mod retry;
 
 pub use case::{PatientRecord, Person, Referrer, ReleasedCase, SeriesRecord, StudyRecord, Verification};
 pub use deliver::{DeliveryError, Endpoint, Receipt, StoredResource, client, deliver};
 pub use notice::{RepeatAsk, RepeatReason, UrgentAct, follow_up_order, repeat_request, urgent_message};
 pub use report::report_bundle;
-pub use retry::{NextStep, Retry, backoff_ms, next_step};
 
 /// Where results go, and under which names.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -27,8 +25,6 @@ pub use retry::{NextStep, Retry, backoff_ms, next_step};
 pub struct Settings {
     /// The record's FHIR server.
     pub endpoint: Endpoint,
-    /// What happens after a failed delivery.
-    pub retry: Retry,
     /// Namespaces of our identifiers in the record.
     pub systems: IdentifierSystems,
 }

@@ -51,8 +51,9 @@ impl Default for Settings {
             job_backoff_most_ms: 300_000,
             act_attempts: 8,
             delivery_backoff_ms: 1_000,
-            delivery_backoff_most_ms: 900_000,
-            delivery_attempts: 20,
+            delivery_backoff_most_ms: 3_600_000,
+            // About two days: a weekend without the record loses nothing.
+            delivery_attempts: 60,
             page_rows: 200,
         }
     }
