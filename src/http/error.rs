@@ -160,6 +160,7 @@ impl From<StoreError> for HttpError {
             | StoreError::Corrupt { .. }
             | StoreError::SchemaIsNewer { .. }
             | StoreError::MigrationChanged { .. }
+            | StoreError::PolicyChanged { .. }
             | StoreError::Address
             | StoreError::Database(_) => HttpError::internal(&error),
         }

@@ -6,6 +6,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::Semaphore;
 
 use super::settings::Settings;
+use crate::audit;
 use crate::store::Store;
 use crate::vocab::{Clock, Pathway};
 
@@ -50,6 +51,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// The `[http]` section.
     pub settings: Settings,
+    /// The `[audit]` section.
+    pub audit: audit::Settings,
     /// Renders the metrics of this process.
     pub metrics: PrometheusHandle,
     /// Whether all patients are synthetic, which every page then says.
@@ -65,6 +68,7 @@ pub struct AppState {
     pub(super) models: Arc<dyn ModelDirectory>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) settings: Arc<Settings>,
+    pub(super) audit: Arc<audit::Settings>,
     pub(super) metrics: PrometheusHandle,
     pub(super) synthetic_patients: bool,
     pub(super) time_zone: jiff::tz::TimeZone,
@@ -81,6 +85,7 @@ impl AppState {
             models: parts.models,
             clock: parts.clock,
             settings: Arc::new(parts.settings),
+            audit: Arc::new(parts.audit),
             metrics: parts.metrics,
             synthetic_patients: parts.synthetic_patients,
             time_zone: parts.time_zone,
