@@ -101,6 +101,7 @@ pub const TABLE: &[Row] = &[
     get("/api/studies", ARRIVALS),
     get("/api/studies/{study_instance_uid}", ARRIVALS),
     get("/api/studies/{study_instance_uid}/instances", ARRIVALS),
+    get("/api/instances/{sop_instance_uid}/rendered", CASES),
     get("/api/audit/concordance", AUDIT),
     get("/api/operations", OPERATIONS),
     post("/api/operations/messages/{message_id}/retry", OPERATIONS),

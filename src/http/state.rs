@@ -6,7 +6,9 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::Semaphore;
 
 use super::settings::Settings;
+use crate::archive::Archive;
 use crate::audit;
+use crate::prepare::worker::Pool;
 use crate::store::Store;
 use crate::vocab::{Clock, Pathway};
 
@@ -45,6 +47,10 @@ impl ModelDirectory for Vec<ModelStatus> {
 pub struct Parts {
     /// The database.
     pub store: Store,
+    /// The original files.
+    pub archive: Archive,
+    /// Worker processes that decode pixels.
+    pub decode: Arc<Pool>,
     /// The registry of models.
     pub models: Arc<dyn ModelDirectory>,
     /// The time.
@@ -65,6 +71,8 @@ pub struct Parts {
 #[derive(Clone)]
 pub struct AppState {
     pub(super) store: Store,
+    pub(super) archive: Archive,
+    pub(super) decode: Arc<Pool>,
     pub(super) models: Arc<dyn ModelDirectory>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) settings: Arc<Settings>,
@@ -82,6 +90,8 @@ impl AppState {
         let password_checks = Arc::new(Semaphore::new(parts.settings.password_checks.max(1)));
         Self {
             store: parts.store,
+            archive: parts.archive,
+            decode: parts.decode,
             models: parts.models,
             clock: parts.clock,
             settings: Arc::new(parts.settings),

@@ -13,7 +13,7 @@ use super::error::HttpError;
 use super::state::AppState;
 use super::words;
 use crate::reading::{AiStatus, StudyStatusView, sees_everything, study_status};
-use crate::store::{CompletenessRule, HoldReason, InstanceConflict, MessageRow, Study};
+use crate::store::{CompletenessRule, HoldReason, MessageRow, Study};
 use crate::vocab::{AiOutcome, AiResult, CaseId, Pathway, StudyInstanceUid, Timestamp};
 
 /// How the AI stands.
@@ -126,7 +126,6 @@ pub(super) struct Status {
     pub study: Study,
     pub body: StatusBody,
     pub view: Option<StudyStatusView>,
-    pub conflicts: Vec<InstanceConflict>,
 }
 
 /// The status of a study that the caller may see.
@@ -167,7 +166,7 @@ pub(super) async fn status(state: &AppState, caller: &Caller, uid: &StudyInstanc
         case,
         posts,
     };
-    Ok(Status { study, body, view, conflicts })
+    Ok(Status { study, body, view })
 }
 
 impl AiBody {

@@ -95,7 +95,7 @@ pub(super) fn opinion(opinion: &Opinion) -> String {
 }
 
 fn chest_finding(finding: &ChestFinding) -> String {
-    let mut words = vec![code_words(finding.code.code())];
+    let mut words = vec![finding.code.words().to_owned()];
     let place: Vec<String> = [
         finding.side.map(|side| side.code().to_owned()),
         finding.zone.map(|zone| format!("{} zone", zone.code())),
@@ -122,7 +122,7 @@ fn breast(side: &str, breast: &BreastOpinion) -> String {
     let marks: Vec<String> = breast
         .marks
         .iter()
-        .map(|mark| format!("{} {}", code_words(mark.feature.code()), mark.concern.code()))
+        .map(|mark| format!("{} {}", mark.feature.words(), mark.concern.code()))
         .collect();
     if marks.is_empty() { format!("{side} {assessment}") } else { format!("{side} {assessment} ({})", marks.join(", ")) }
 }

@@ -3,6 +3,7 @@
 mod audit;
 mod bodies;
 mod cases;
+mod images;
 mod operations;
 mod reads;
 mod session;
@@ -38,6 +39,7 @@ pub(super) fn router() -> (Router<AppState>, Vec<(&'static str, String)>) {
             .merge(cases::router())
             .merge(reads::router())
             .merge(studies::router())
+            .merge(images::router())
             .merge(audit::router())
             .merge(operations::router())
             .split_for_parts();

@@ -174,7 +174,7 @@ fn breast_row(fields: &Fields, side: &'static str) -> BreastRow {
                 "Feature",
                 BreastFeature::ALL,
                 BreastFeature::code,
-                |feature| words::capital(&words::code_words(feature.code())),
+                |feature| words::capital(feature.words()),
             ),
             concern: choices(
                 fields,
