@@ -41,7 +41,11 @@ pub(super) fn looking_role(caller: &Caller) -> Role {
 }
 
 /// A case of a site that the caller may see.
-pub(super) async fn find(state: &AppState, caller: &Caller, case_id: CaseId) -> Result<StoredCase, HttpError> {
+pub(super) async fn find(
+    state: &AppState,
+    caller: &Caller,
+    case_id: CaseId,
+) -> Result<StoredCase, HttpError> {
     let case = state.store.case(case_id).await?.ok_or(HttpError::NotFound)?;
     if caller.may_see(&case.state.set.site) { Ok(case) } else { Err(HttpError::NotFound) }
 }
@@ -135,14 +139,23 @@ pub(super) async fn take_next(
 }
 
 /// Opens one case (R7).
-async fn claim(state: &AppState, caller: &Caller, actor: &Actor, case_id: CaseId) -> Result<Acted, HttpError> {
+async fn claim(
+    state: &AppState,
+    caller: &Caller,
+    actor: &Actor,
+    case_id: CaseId,
+) -> Result<Acted, HttpError> {
     find(state, caller, case_id).await?;
     let command = Command::Claim { token: ClaimToken::new() };
     Ok(state.store.act(case_id, command, actor, state.clock.now()).await?)
 }
 
 /// Opens a chosen case, or goes on with it where this person has it open already.
-pub(super) async fn open(state: &AppState, caller: &Caller, case_id: CaseId) -> Result<StoredCase, HttpError> {
+pub(super) async fn open(
+    state: &AppState,
+    caller: &Caller,
+    case_id: CaseId,
+) -> Result<StoredCase, HttpError> {
     let actor = caller.acting(READS)?;
     let case = find(state, caller, case_id).await?;
     let now = state.clock.now();

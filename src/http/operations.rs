@@ -16,7 +16,10 @@ pub(super) struct Attention {
 
 impl Attention {
     pub(super) fn is_empty(&self) -> bool {
-        self.dead_letters.is_empty() && self.given_up.is_empty() && self.held.is_empty() && self.conflicts.is_empty()
+        self.dead_letters.is_empty()
+            && self.given_up.is_empty()
+            && self.held.is_empty()
+            && self.conflicts.is_empty()
     }
 }
 
@@ -37,7 +40,11 @@ pub(super) async fn attention(state: &AppState, caller: &Caller) -> Result<Atten
     Ok(Attention { dead_letters, given_up, held, conflicts })
 }
 
-async fn letter_is_visible(state: &AppState, caller: &Caller, letter: &MessageRow) -> Result<bool, HttpError> {
+async fn letter_is_visible(
+    state: &AppState,
+    caller: &Caller,
+    letter: &MessageRow,
+) -> Result<bool, HttpError> {
     Ok(state.store.case_row(letter.case_id).await?.is_some_and(|row| caller.may_see(&row.site)))
 }
 

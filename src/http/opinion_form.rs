@@ -7,8 +7,8 @@ use std::str::FromStr;
 
 use super::error::HttpError;
 use crate::vocab::{
-    Assessment, BreastOpinion, ChestFinding, ChestOpinion, InvalidValue, MammoMark, MammoOpinion, MammoView, Opinion,
-    Pathway, ViewRecall,
+    Assessment, BreastOpinion, ChestFinding, ChestOpinion, InvalidValue, MammoMark, MammoOpinion, MammoView,
+    Opinion, Pathway, ViewRecall,
 };
 
 /// Findings that the chest form has rows for.
@@ -23,7 +23,11 @@ pub(super) struct Fields(pub Vec<(String, String)>);
 impl Fields {
     /// The first value of a field that is not empty.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.trim()).filter(|value| !value.is_empty())
+        self.0
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.trim())
+            .filter(|value| !value.is_empty())
     }
 
     /// All values of a field.
@@ -95,7 +99,9 @@ fn mammo(fields: &Fields) -> Result<MammoOpinion, HttpError> {
         Some("technical_recall") => {
             let mut views = Vec::new();
             for (name, reason) in &fields.0 {
-                let Some(view) = name.strip_prefix("view_").filter(|_| !reason.trim().is_empty()) else { continue };
+                let Some(view) = name.strip_prefix("view_").filter(|_| !reason.trim().is_empty()) else {
+                    continue;
+                };
                 views.push(ViewRecall { view: view.parse::<MammoView>()?, reason: reason.trim().parse()? });
             }
             if views.is_empty() {
@@ -145,8 +151,14 @@ mod tests {
 
     #[test]
     fn empty_rows_are_no_findings_and_none_at_all_is_incomplete() {
-        let form = fields(&[("opinion", "abnormal"), ("finding_0", ""), ("finding_2", "nodule"), ("side_2", "left")]);
-        let Opinion::Chest(ChestOpinion::Abnormal { findings }) = opinion_of(Pathway::Chest, &form).unwrap() else {
+        let form = fields(&[
+            ("opinion", "abnormal"),
+            ("finding_0", ""),
+            ("finding_2", "nodule"),
+            ("side_2", "left"),
+        ]);
+        let Opinion::Chest(ChestOpinion::Abnormal { findings }) = opinion_of(Pathway::Chest, &form).unwrap()
+        else {
             panic!("not abnormal")
         };
         assert_eq!(findings.len(), 1);
@@ -158,7 +170,9 @@ mod tests {
     #[test]
     fn a_technical_recall_names_views_and_reasons() {
         let form = fields(&[("opinion", "technical_recall"), ("view_RCC", ""), ("view_LMLO", "blurred")]);
-        let Opinion::Mammo(MammoOpinion::TechnicalRecall { views }) = opinion_of(Pathway::Mammo, &form).unwrap() else {
+        let Opinion::Mammo(MammoOpinion::TechnicalRecall { views }) =
+            opinion_of(Pathway::Mammo, &form).unwrap()
+        else {
             panic!("not a technical recall")
         };
         assert_eq!(views.len(), 1);

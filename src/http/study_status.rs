@@ -129,7 +129,11 @@ pub(super) struct Status {
 }
 
 /// The status of a study that the caller may see.
-pub(super) async fn status(state: &AppState, caller: &Caller, uid: &StudyInstanceUid) -> Result<Status, HttpError> {
+pub(super) async fn status(
+    state: &AppState,
+    caller: &Caller,
+    uid: &StudyInstanceUid,
+) -> Result<Status, HttpError> {
     let study = state.store.study(uid).await?.ok_or(HttpError::NotFound)?;
     if !caller.may_see(&study.site) {
         return Err(HttpError::NotFound);
@@ -171,7 +175,15 @@ pub(super) async fn status(state: &AppState, caller: &Caller, uid: &StudyInstanc
 
 impl AiBody {
     fn plain(state: &'static str) -> Self {
-        Self { state, decision: None, reason: None, reason_words: None, score: None, model: None, provider: None }
+        Self {
+            state,
+            decision: None,
+            reason: None,
+            reason_words: None,
+            score: None,
+            model: None,
+            provider: None,
+        }
     }
 }
 
@@ -273,7 +285,9 @@ fn complete(study: &Study) -> Phase {
 
 fn held(study: &Study) -> Option<Phase> {
     let words = match study.hold?.0 {
-        HoldReason::IdentityConflict => "its images disagree about the patient: not scored, not read, not posted",
+        HoldReason::IdentityConflict => {
+            "its images disagree about the patient: not scored, not read, not posted"
+        }
         HoldReason::ByHand => "a person has put it on hold",
     };
     Some(Phase { name: "Held", word: "Held", words: words.to_owned(), tone: Tone::Bad })
@@ -300,7 +314,9 @@ fn ai(status: &AiStatus) -> Option<Phase> {
                     .collect();
                 ("Image quality", words.join("; "), Tone::Bad)
             }
-            AiOutcome::NotProcessed(refusal) => ("Not scored", refusal.reason.words().to_owned(), Tone::Quiet),
+            AiOutcome::NotProcessed(refusal) => {
+                ("Not scored", refusal.reason.words().to_owned(), Tone::Quiet)
+            }
         },
     };
     Some(Phase { name: "AI", word, words, tone })

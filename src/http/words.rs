@@ -119,12 +119,13 @@ fn breast(side: &str, breast: &BreastOpinion) -> String {
         Assessment::Clinical => "clinical signs",
         Assessment::Abnormal => "abnormal",
     };
-    let marks: Vec<String> = breast
-        .marks
-        .iter()
-        .map(|mark| format!("{} {}", mark.feature.words(), mark.concern.code()))
-        .collect();
-    if marks.is_empty() { format!("{side} {assessment}") } else { format!("{side} {assessment} ({})", marks.join(", ")) }
+    let marks: Vec<String> =
+        breast.marks.iter().map(|mark| format!("{} {}", mark.feature.words(), mark.concern.code())).collect();
+    if marks.is_empty() {
+        format!("{side} {assessment}")
+    } else {
+        format!("{side} {assessment} ({})", marks.join(", "))
+    }
 }
 
 /// Where in the body.

@@ -33,7 +33,9 @@ async fn seen_in(world: World) -> Vec<(String, String)> {
     let mut ben = service.signed_in("ben").await;
     let mut answers = Vec::new();
     let mut routes: Vec<(&'static str, String)> = doubleread::http::routes();
-    routes.retain(|(_, path)| !["/metrics", "/health/ready", "/api/session", "/sign-out"].contains(&path.as_str()));
+    routes.retain(|(_, path)| {
+        !["/metrics", "/health/ready", "/api/session", "/sign-out"].contains(&path.as_str())
+    });
     routes.sort();
     // Before the claim, and again while the case is open.
     look(&mut ben, &routes, &made, &mut answers).await;
@@ -72,7 +74,9 @@ async fn look(
         if acts && ["/claim", "/next", "/open"].iter().any(|end| path.ends_with(end)) {
             continue;
         }
-        if acts && ["/await-priors", "/priors-arrived", "/undo-deferral"].iter().any(|end| path.ends_with(end)) {
+        if acts
+            && ["/await-priors", "/priors-arrived", "/undo-deferral"].iter().any(|end| path.ends_with(end))
+        {
             continue;
         }
         let body = if acts { Body::Json(json!({})) } else { Body::Nothing };

@@ -13,7 +13,12 @@ async fn next(visitor: &mut Visitor) -> serde_json::Value {
     answer.json()
 }
 
-async fn lock(service: &Service, visitor: &mut Visitor, case: &serde_json::Value, opinion: serde_json::Value) -> serde_json::Value {
+async fn lock(
+    service: &Service,
+    visitor: &mut Visitor,
+    case: &serde_json::Value,
+    opinion: serde_json::Value,
+) -> serde_json::Value {
     service.clock.advance_ms(10_000);
     let path = format!("/api/cases/{}/reads", case["case_id"].as_str().unwrap());
     let answer = visitor.post(&path, json!({"claim_token": case["claim_token"], "opinion": opinion})).await;
@@ -43,18 +48,31 @@ async fn two_readers_who_disagree_are_settled_by_a_third_over_the_api() {
     let path = format!("/api/cases/{}/reads", made.case_id);
     let normal = json!({"pathway": "mammo", "opinion": "normal"});
     let hasty = anna.post(&path, json!({"claim_token": case["claim_token"], "opinion": normal})).await;
-    assert_eq!((hasty.status, hasty.json()["code"].as_str().unwrap()), (StatusCode::UNPROCESSABLE_ENTITY, "accidental_click"));
+    assert_eq!(
+        (hasty.status, hasty.json()["code"].as_str().unwrap()),
+        (StatusCode::UNPROCESSABLE_ENTITY, "accidental_click")
+    );
     // Nobody else gets it meanwhile, and is told why (R7).
     let taken = ben.post(&format!("/api/cases/{}/claim", made.case_id), json!({})).await;
-    assert_eq!((taken.status, taken.json()["code"].as_str().unwrap()), (StatusCode::CONFLICT, "claimed_by_another"));
+    assert_eq!(
+        (taken.status, taken.json()["code"].as_str().unwrap()),
+        (StatusCode::CONFLICT, "claimed_by_another")
+    );
     let beat = json!({"claim_token": case["claim_token"]});
-    assert_eq!(anna.post(&format!("/api/cases/{}/heartbeat", made.case_id), beat.clone()).await.status, StatusCode::OK);
-    assert_eq!(ben.post(&format!("/api/cases/{}/heartbeat", made.case_id), beat).await.status, StatusCode::CONFLICT);
+    assert_eq!(
+        anna.post(&format!("/api/cases/{}/heartbeat", made.case_id), beat.clone()).await.status,
+        StatusCode::OK
+    );
+    assert_eq!(
+        ben.post(&format!("/api/cases/{}/heartbeat", made.case_id), beat).await.status,
+        StatusCode::CONFLICT
+    );
 
     let locked = lock(&service, &mut anna, &case, normal.clone()).await;
     assert_eq!(locked["case"]["view"], "locked");
     let read = locked["case"]["own"]["id"].as_str().unwrap().to_owned();
-    let revealed = anna.post(&format!("/api/cases/{}/reads/{read}/reveal", made.case_id), json!({})).await.json();
+    let revealed =
+        anna.post(&format!("/api/cases/{}/reads/{read}/reveal", made.case_id), json!({})).await.json();
     assert_eq!(revealed["case"]["ai"]["result"]["outcome"]["result"], "abnormal");
     let kept = anna.post(&format!("/api/cases/{}/reads/{read}/keep", made.case_id), json!({})).await;
     assert_eq!(kept.status, StatusCode::OK, "{}", kept.text);
@@ -126,7 +144,10 @@ async fn a_reader_works_through_the_pages_alone() {
     service.clock.advance_ms(10_000);
     let empty = anna.submit(&form, &[("claim", &claim), ("opinion", "abnormal")]).await;
     assert_eq!(empty.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(empty.text.contains("choose at least one finding") || empty.text.contains("Choose at least one finding"));
+    assert!(
+        empty.text.contains("choose at least one finding")
+            || empty.text.contains("Choose at least one finding")
+    );
 
     // Normal goes on to the next case, and says what was recorded for whom.
     let after = anna.submit(&form, &[("claim", &claim), ("opinion", "normal")]).await;
@@ -139,7 +160,8 @@ async fn a_reader_works_through_the_pages_alone() {
     let here = after.location().split('?').next().unwrap().to_owned();
     let claim = hidden(&second.text, "claim");
     service.clock.advance_ms(10_000);
-    let fields = [("claim", claim.as_str()), ("opinion", "abnormal"), ("finding_0", "nodule"), ("side_0", "left")];
+    let fields =
+        [("claim", claim.as_str()), ("opinion", "abnormal"), ("finding_0", "nodule"), ("side_0", "left")];
     let said = anna.submit(&format!("{here}/opinion"), &fields).await;
     assert_eq!(said.status, StatusCode::SEE_OTHER, "{}", said.text);
     let page = anna.get(said.location()).await;
@@ -149,7 +171,8 @@ async fn a_reader_works_through_the_pages_alone() {
 }
 
 fn hidden(page: &str, name: &str) -> String {
-    let start = page.find(&format!("name=\"{name}\" value=\"")).unwrap_or_else(|| panic!("no {name} in {page}"));
+    let start =
+        page.find(&format!("name=\"{name}\" value=\"")).unwrap_or_else(|| panic!("no {name} in {page}"));
     page[start..].split('"').nth(3).unwrap().to_owned()
 }
 

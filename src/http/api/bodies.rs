@@ -7,7 +7,8 @@ use crate::http::desk::Subject;
 use crate::reading::CaseView;
 use crate::store::{CaseRow, StoredCase, Study};
 use crate::vocab::{
-    AccessionNumber, CaseId, Instance, Pathway, PatientId, Sex, SiteCode, SopInstanceUid, StudyInstanceUid, Timestamp,
+    AccessionNumber, CaseId, Instance, Pathway, PatientId, Sex, SiteCode, SopInstanceUid, StudyInstanceUid,
+    Timestamp,
 };
 
 /// Whose study it is.
@@ -75,7 +76,8 @@ pub(super) struct ImageBody {
 impl From<&Instance> for ImageBody {
     fn from(instance: &Instance) -> Self {
         let tags = &instance.tags;
-        let laterality = if tags.image_laterality.is_empty() { &tags.laterality } else { &tags.image_laterality };
+        let laterality =
+            if tags.image_laterality.is_empty() { &tags.laterality } else { &tags.image_laterality };
         Self {
             sop_instance_uid: instance.sop_instance_uid.clone(),
             view_position: tags.view_position.clone(),

@@ -35,7 +35,11 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 }
 
 /// A case as the caller may see it now.
-pub(super) async fn body(state: &AppState, caller: &Caller, case: &StoredCase) -> Result<Json<CaseBody>, HttpError> {
+pub(super) async fn body(
+    state: &AppState,
+    caller: &Caller,
+    case: &StoredCase,
+) -> Result<Json<CaseBody>, HttpError> {
     let subject = desk::subject(state, case).await?;
     Ok(Json(CaseBody::new(case, desk::view(caller, case), &subject)))
 }
@@ -78,18 +82,25 @@ async fn list(
             }
             rows.sort_by_key(|row| std::cmp::Reverse(row.concluded_at));
         }
-        _ if reads => return Err(HttpError::Forbidden("you may still read such cases, so they are not listed for you")),
+        _ if reads => {
+            return Err(HttpError::Forbidden(
+                "you may still read such cases, so they are not listed for you",
+            ));
+        }
         word => {
             let after = query.after.as_deref().map(str::parse).transpose()?;
             for pathway in pathways {
-                rows.extend(state.store.cases_in_state(pathway, word, &caller.sites, after.as_ref(), limit).await?);
+                rows.extend(
+                    state.store.cases_in_state(pathway, word, &caller.sites, after.as_ref(), limit).await?,
+                );
             }
             rows.sort_by(|a, b| a.key().cmp(b.key()));
         }
     }
     rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     let full = rows.len() == usize::try_from(limit).unwrap_or(usize::MAX);
-    let next = rows.last().filter(|_| full && !reads && wanted != "concluded").map(|row| row.key().to_string());
+    let next =
+        rows.last().filter(|_| full && !reads && wanted != "concluded").map(|row| row.key().to_string());
     let mut cases = Vec::with_capacity(rows.len());
     for row in rows {
         cases.push(row_body(&state, row, reads).await?);

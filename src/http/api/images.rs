@@ -88,8 +88,11 @@ async fn rendered(
     }
     let request = how.request(&state)?;
     let regions = if how.overlay { regions_for(&state, &caller, &instance).await? } else { Vec::new() };
-    let tag = format!("\"{}\"", blake3::hash(format!("{}{request:?}", instance.content_hash).as_bytes()).to_hex());
-    if !how.overlay && headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes()) {
+    let tag =
+        format!("\"{}\"", blake3::hash(format!("{}{request:?}", instance.content_hash).as_bytes()).to_hex());
+    if !how.overlay
+        && headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes())
+    {
         return Ok(StatusCode::NOT_MODIFIED.into_response());
     }
     let path = state.archive.path_of(&instance.content_hash).map_err(|error| HttpError::internal(&error))?;
@@ -108,9 +111,10 @@ async fn rendered(
 
 fn not_shown(error: RenderError) -> HttpError {
     match error {
-        RenderError::NotDecoded(refusal) => {
-            HttpError::NotRenderable { code: refusal.reason.code(), message: refusal.reason.words().to_owned() }
-        }
+        RenderError::NotDecoded(refusal) => HttpError::NotRenderable {
+            code: refusal.reason.code(),
+            message: refusal.reason.words().to_owned(),
+        },
         RenderError::NoSuchFrame { frames, .. } => {
             HttpError::BadRequest(format!("the object has frames 1 to {frames}"))
         }
@@ -119,7 +123,11 @@ fn not_shown(error: RenderError) -> HttpError {
 }
 
 /// The AI's regions on an image, where the caller's view of its case holds them.
-async fn regions_for(state: &AppState, caller: &Caller, instance: &Instance) -> Result<Vec<Region>, HttpError> {
+async fn regions_for(
+    state: &AppState,
+    caller: &Caller,
+    instance: &Instance,
+) -> Result<Vec<Region>, HttpError> {
     const NOT_YET: HttpError = HttpError::Forbidden("the AI's regions are not shown to you on this case");
     let rows = state.store.cases_of_study(&instance.study_instance_uid).await?;
     let Some(row) = rows.into_iter().max_by_key(|row| row.image_set) else { return Err(NOT_YET) };
@@ -131,7 +139,12 @@ async fn regions_for(state: &AppState, caller: &Caller, instance: &Instance) -> 
 }
 
 /// Draws regions on a rendered frame: a white line within a black one, to be seen on any ground.
-fn draw(mut image: RenderedImage, instance: &Instance, request: &RenderRequest, regions: &[Region]) -> RenderedImage {
+fn draw(
+    mut image: RenderedImage,
+    instance: &Instance,
+    request: &RenderRequest,
+    regions: &[Region],
+) -> RenderedImage {
     let (left, top, width) = match request.region {
         Some(part) => (f64::from(part.x), f64::from(part.y), f64::from(part.width.max(1))),
         None => (0.0, 0.0, f64::from(instance.tags.columns.max(1))),
@@ -170,7 +183,10 @@ fn outline(image: &mut RenderedImage, [x0, y0, x1, y1]: [f64; 4], grey: u8) {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "clamped to what a drawing needs; a float cast saturates")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "clamped to what a drawing needs; a float cast saturates"
+)]
 fn whole(value: f64) -> i64 {
     value.clamp(-1e6, 1e6).round() as i64
 }

@@ -86,7 +86,9 @@ async fn change(
     Json(other): Json<OtherOpinion>,
 ) -> Result<Json<CaseBody>, HttpError> {
     let (case_id, read) = ids(&case_id, &read_id)?;
-    let acted = desk::act(&state, &caller, READS, case_id, Command::ChangeRead { read, opinion: other.opinion }).await?;
+    let acted =
+        desk::act(&state, &caller, READS, case_id, Command::ChangeRead { read, opinion: other.opinion })
+            .await?;
     body(&state, &caller, &acted.case).await
 }
 
@@ -271,15 +273,17 @@ async fn own(State(state): State<AppState>, caller: Caller) -> Result<Json<serde
         .own_reads(caller.user_id, None, state.settings.page_rows)
         .await?
         .into_iter()
-        .map(|one| serde_json::json!({
-            "case_id": one.case_id,
-            "read_id": one.read.id,
-            "slot_is_arbitration": one.read.slot == crate::reading::Slot::Arbitration,
-            "opinion": one.read.current,
-            "blind_opinion": one.read.blind,
-            "locked_at": one.read.locked_at,
-            "finalised_at": one.read.finalised_at,
-        }))
+        .map(|one| {
+            serde_json::json!({
+                "case_id": one.case_id,
+                "read_id": one.read.id,
+                "slot_is_arbitration": one.read.slot == crate::reading::Slot::Arbitration,
+                "opinion": one.read.current,
+                "blind_opinion": one.read.blind,
+                "locked_at": one.read.locked_at,
+                "finalised_at": one.read.finalised_at,
+            })
+        })
         .collect();
     Ok(Json(serde_json::json!({ "reads": reads })))
 }

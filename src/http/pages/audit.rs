@@ -95,7 +95,11 @@ fn group(group: &ConcordanceGroup) -> Group {
                 &group.kappa.kappa,
                 "Agreement beyond chance. It falls when positives are rare, so read it beside prevalence and positive agreement.",
             ),
-            measure("Prevalence", &group.kappa.prevalence, "Share of exams that the first reader called positive."),
+            measure(
+                "Prevalence",
+                &group.kappa.prevalence,
+                "Share of exams that the first reader called positive.",
+            ),
             measure("AI positive rate", &group.ai_positive_rate, "Share of exams that the AI flagged."),
             measure(
                 "Discordance",
@@ -119,7 +123,9 @@ fn measure(name: &'static str, figure: &Figure, explained: &'static str) -> Meas
         Figure::Known { value, low, high, method, .. } => {
             (format!("{value:.3}"), format!("{low:.3} to {high:.3} ({})", method.words()))
         }
-        Figure::NotEnoughCases { needed, .. } => (format!("not enough cases, {needed} needed"), String::new()),
+        Figure::NotEnoughCases { needed, .. } => {
+            (format!("not enough cases, {needed} needed"), String::new())
+        }
         Figure::Undefined { .. } => ("can't be computed from these cases".to_owned(), String::new()),
     };
     Measure { name, value, interval, n: figure.n(), explained }

@@ -13,7 +13,7 @@ use super::films::{self, Films};
 use super::frame::{Frame, Look};
 use super::opinion::{OpinionForm, fields_of};
 use super::page;
-use super::shown::{AiBox, OwnBox, Outcome, ReadBox};
+use super::shown::{AiBox, Outcome, OwnBox, ReadBox};
 use crate::http::caller::Caller;
 use crate::http::desk::{self, Subject};
 use crate::http::error::HttpError;
@@ -102,7 +102,9 @@ pub(super) async fn show(
     let toast = match (&hints.after, hints.said.as_deref()) {
         (Some(after), _) => recorded(&state, &caller, after, true).await?,
         (None, Some("recorded")) => recorded(&state, &caller, &case_id, false).await?,
-        (None, Some(said)) => said_words(said).map(|words| Toast { words: words.to_owned(), ..Toast::default() }),
+        (None, Some(said)) => {
+            said_words(said).map(|words| Toast { words: words.to_owned(), ..Toast::default() })
+        }
         (None, None) => None,
     };
     render(&state, &look, &caller, &case, toast, &Fields::default(), StatusCode::OK).await
@@ -145,7 +147,11 @@ pub(super) async fn recorded(
         let words = if own.finalised_at.is_none() { "Look back, compare or change it" } else { "Look back" };
         (format!("/cases/{case_id}"), words)
     });
-    Ok(Some(Toast { class: "", words: format!("Recorded for {name}: {}", words::opinion(&own.current)), link }))
+    Ok(Some(Toast {
+        class: "",
+        words: format!("Recorded for {name}: {}", words::opinion(&own.current)),
+        link,
+    }))
 }
 
 /// The page of a case as it stands, with a message and with the fields that were sent, if any.
@@ -202,7 +208,8 @@ async fn case_page(
             may_reveal = locked.may_reveal;
         }
         CaseView::Revealed(all) => {
-            let names = names_of(state, all.reads.iter().flat_map(|read| read.authors.iter().copied())).await?;
+            let names =
+                names_of(state, all.reads.iter().flat_map(|read| read.authors.iter().copied())).await?;
             let own_full = all.own.as_ref().and_then(|own| all.reads.iter().find(|read| read.id == own.id));
             own = all.own.as_ref().map(|own| OwnBox::new(look, own, own_full));
             ai = all.ai.as_ref().map(|shown| AiBox::new(state, look, shown));
@@ -229,7 +236,11 @@ async fn case_page(
         claim: blind.claim.as_ref().map(|claim| claim.token.to_string()).unwrap_or_default(),
         superseded_by: blind.superseded_by.map(|id| id.to_string()),
         on_hold: blind.on_hold,
-        images_to_open: if claimed { blind.images_to_open.iter().map(ToString::to_string).collect() } else { Vec::new() },
+        images_to_open: if claimed {
+            blind.images_to_open.iter().map(ToString::to_string).collect()
+        } else {
+            Vec::new()
+        },
         may_open: !claimed && opening.is_ok(),
         why_not: opening.err().filter(|_| !claimed).map(|refusal| words::capital(&refusal.to_string())),
         form,
@@ -253,7 +264,9 @@ async fn case_page(
 }
 
 fn reasons<T: Copy>(all: &[T], code: impl Fn(T) -> &'static str) -> Vec<Reason> {
-    all.iter().map(|one| Reason { code: code(*one), words: words::capital(&words::code_words(code(*one))) }).collect()
+    all.iter()
+        .map(|one| Reason { code: code(*one), words: words::capital(&words::code_words(code(*one))) })
+        .collect()
 }
 
 /// Names of people, as results show them.
@@ -284,7 +297,9 @@ fn banner(look: &Look, case: &StoredCase, subject: &Subject) -> Banner {
     facts.extend(study.patient_id.as_ref().map(|id| ("ID", words::plain(id.as_str()))));
     facts.extend(study.accession_number.as_ref().map(|number| ("Accession", words::plain(number.as_str()))));
     facts.extend(study.study_date.as_ref().map(|date| ("Study", words::date(date))));
-    facts.extend(study.study_description.as_ref().filter(|d| !d.is_empty()).map(|d| ("Exam", words::plain(d))));
+    facts.extend(
+        study.study_description.as_ref().filter(|d| !d.is_empty()).map(|d| ("Exam", words::plain(d))),
+    );
     facts.push(("Site", study.site.to_string()));
     if case.state.conclusion.is_none() {
         let due = due_at(&case.policy, case.state.set.last_image_at);

@@ -34,7 +34,9 @@ async fn or_again(
 ) -> Result<Response, HttpError> {
     let error = match result {
         Ok(path) => return Ok(see_other(&path)),
-        Err(error @ (HttpError::Refused { .. } | HttpError::Conflict { .. } | HttpError::BadRequest(_))) => error,
+        Err(error @ (HttpError::Refused { .. } | HttpError::Conflict { .. } | HttpError::BadRequest(_))) => {
+            error
+        }
         Err(error) => return Err(error),
     };
     let case = desk::find(state, caller, case_id).await?;
@@ -83,7 +85,12 @@ pub(super) async fn opinion(
     or_again(&state, &look, &caller, case_id, &fields, result).await
 }
 
-async fn lock(state: &AppState, caller: &Caller, case_id: CaseId, fields: &Fields) -> Result<String, HttpError> {
+async fn lock(
+    state: &AppState,
+    caller: &Caller,
+    case_id: CaseId,
+    fields: &Fields,
+) -> Result<String, HttpError> {
     let case = desk::find(state, caller, case_id).await?;
     let opinion = opinion_of(case.state.set.pathway, fields)?;
     let stays = opinion.word() != "normal";
@@ -151,7 +158,9 @@ pub(super) async fn arbitrate(
 /// People by the sign-in names that a field holds, separated by commas.
 async fn named(state: &AppState, fields: &Fields, field: &str) -> Result<BTreeSet<UserId>, HttpError> {
     let mut people = BTreeSet::new();
-    for name in fields.get(field).unwrap_or_default().split(',').map(str::trim).filter(|name| !name.is_empty()) {
+    for name in
+        fields.get(field).unwrap_or_default().split(',').map(str::trim).filter(|name| !name.is_empty())
+    {
         let found = state.store.user_by_sign_in_name(name).await?;
         let reader = found.map(|(user, _)| user).filter(|user| {
             user.disabled_at.is_none() && (user.has_role(Role::Reader) || user.has_role(Role::Lead))
@@ -191,7 +200,9 @@ fn wish(case_id: CaseId, fields: &Fields) -> Result<(&'static [Role], Command, S
     Ok(match fields.get("act").unwrap_or_default() {
         "release" => (READS, Command::ReleaseClaim { token: fields.need("claim")? }, list()),
         "skip" => (READS, Command::Skip { token: fields.need("claim")? }, list()),
-        "defer" => (RUNS, Command::Defer { reason: fields.need("reason")?, note: text("note") }, here("deferred")),
+        "defer" => {
+            (RUNS, Command::Defer { reason: fields.need("reason")?, note: text("note") }, here("deferred"))
+        }
         "undo_deferral" => (RUNS, Command::UndoDeferral, here("back")),
         "await_priors" => (RUNS, Command::AwaitPriors, here("priors")),
         "priors_arrived" => (RUNS, Command::RecordPriors, here("back")),
@@ -202,9 +213,11 @@ fn wish(case_id: CaseId, fields: &Fields) -> Result<(&'static [Role], Command, S
         "reveal" => (READS, Command::Reveal { read: fields.need("read")? }, here("")),
         "keep" => (READS, Command::KeepRead { read: fields.need("read")? }, here("kept")),
         "finalise" => (READS, Command::Finalise { read: fields.need("read")? }, here("final")),
-        "overrule" => {
-            (RUNS, Command::ReasonOverrule { reason: fields.need("reason")?, note: text("note") }, here("reason"))
-        }
+        "overrule" => (
+            RUNS,
+            Command::ReasonOverrule { reason: fields.need("reason")?, note: text("note") },
+            here("reason"),
+        ),
         "addendum" => {
             let command = Command::Addendum { reason: text("reason"), text: text("text"), opinion: None };
             (RUNS, command, here("addendum"))

@@ -111,7 +111,11 @@ fn overlay(region: &Region, rows: u32) -> Overlay {
         y: mark.y,
         width: mark.width,
         height: mark.height,
-        text_y: if mark.y > text_size * 1.5 { mark.y - text_size * 0.4 } else { mark.y + mark.height + text_size },
+        text_y: if mark.y > text_size * 1.5 {
+            mark.y - text_size * 0.4
+        } else {
+            mark.y + mark.height + text_size
+        },
         text_size,
         words: format!("AI {}", words::score(region.score)),
     }

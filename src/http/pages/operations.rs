@@ -56,7 +56,11 @@ struct OperationsPage {
 }
 
 /// `GET /operations`.
-pub(super) async fn show(State(state): State<AppState>, look: Look, caller: Caller) -> Result<Response, HttpError> {
+pub(super) async fn show(
+    State(state): State<AppState>,
+    look: Look,
+    caller: Caller,
+) -> Result<Response, HttpError> {
     let found = operations::attention(&state, &caller).await?;
     let nothing = found.is_empty();
     let words_of = |code: &str| words::capital(&words::code_words(code));

@@ -1,12 +1,12 @@
 //! The opinion form as a page shows it: rows of choices, filled with what was said before.
 
 use crate::http::opinion_form::{FINDING_ROWS, Fields, MARK_ROWS};
+use crate::http::words;
 use crate::reading::BlindView;
 use crate::vocab::{
-    Assessment, BreastFeature, BreastOpinion, ChestOpinion, Confidence, FindingCode, InadequateReason, Laterality,
-    LevelOfConcern, MammoOpinion, MammoView, Opinion, Pathway, TechnicalReason, Zone,
+    Assessment, BreastFeature, BreastOpinion, ChestOpinion, Confidence, FindingCode, InadequateReason,
+    Laterality, LevelOfConcern, MammoOpinion, MammoView, Opinion, Pathway, TechnicalReason, Zone,
 };
-use crate::http::words;
 
 /// One way to answer.
 #[derive(Debug, Clone)]
@@ -79,8 +79,10 @@ fn choices<T: Copy>(
     said: impl Fn(T) -> String,
 ) -> Choices {
     let chosen = fields.get(&name).unwrap_or_default().to_owned();
-    let choices =
-        all.iter().map(|one| Choice { code: code(*one), words: said(*one), chosen: code(*one) == chosen }).collect();
+    let choices = all
+        .iter()
+        .map(|one| Choice { code: code(*one), words: said(*one), chosen: code(*one) == chosen })
+        .collect();
     Choices { name, label: label.to_owned(), choices }
 }
 
@@ -100,7 +102,11 @@ impl OpinionForm {
             claim: case.claim.as_ref().map(|claim| claim.token.to_string()).unwrap_or_default(),
             read: String::new(),
             chest,
-            findings: if chest { (0..FINDING_ROWS).map(|row| finding_row(fields, row)).collect() } else { Vec::new() },
+            findings: if chest {
+                (0..FINDING_ROWS).map(|row| finding_row(fields, row)).collect()
+            } else {
+                Vec::new()
+            },
             inadequate: choices(
                 fields,
                 "reason".to_owned(),
@@ -134,13 +140,20 @@ fn finding_row(fields: &Fields, row: usize) -> FindingRow {
     let capital = |text: &str| words::capital(text);
     FindingRow {
         number: row + 1,
-        finding: choices(fields, format!("finding_{row}"), "Finding", FindingCode::ALL, FindingCode::code, |code| {
-            capital(code.words())
-        }),
+        finding: choices(
+            fields,
+            format!("finding_{row}"),
+            "Finding",
+            FindingCode::ALL,
+            FindingCode::code,
+            |code| capital(code.words()),
+        ),
         side: choices(fields, format!("side_{row}"), "Side", Laterality::ALL, Laterality::code, |side| {
             capital(words::side(Some(side)))
         }),
-        zone: choices(fields, format!("zone_{row}"), "Zone", Zone::ALL, Zone::code, |zone| capital(zone.code())),
+        zone: choices(fields, format!("zone_{row}"), "Zone", Zone::ALL, Zone::code, |zone| {
+            capital(zone.code())
+        }),
         confidence: choices(
             fields,
             format!("confidence_{row}"),

@@ -6,7 +6,7 @@ use super::frame::Look;
 use crate::http::state::AppState;
 use crate::http::study_status::refusal_of;
 use crate::http::words;
-use crate::reading::{AiShown, Conclusion, OwnRead, Read, Overrule, RevealedView, Slot};
+use crate::reading::{AiShown, Conclusion, Overrule, OwnRead, Read, RevealedView, Slot};
 use crate::vocab::{AiOutcome, Opinion, Side, UserId};
 
 /// The AI's result.
@@ -33,10 +33,15 @@ impl AiBox {
         };
         let mut lines = Vec::new();
         if let (Some(score), Some(threshold)) = (result.score, result.threshold) {
-            lines.push(format!("Score {} at a threshold of {}", words::score(score), words::score(threshold)));
+            lines.push(format!(
+                "Score {} at a threshold of {}",
+                words::score(score),
+                words::score(threshold)
+            ));
         }
         for finding in result.findings.iter().filter(|finding| finding.flagged) {
-            let name = finding.code.map_or_else(|| words::plain(&finding.label), |code| code.words().to_owned());
+            let name =
+                finding.code.map_or_else(|| words::plain(&finding.label), |code| code.words().to_owned());
             let side = words::side(finding.side);
             lines.push(format!("{} {side} {}", words::capital(&name), words::score(finding.score)));
         }
@@ -62,7 +67,10 @@ impl AiBox {
         let model = result.model.as_ref();
         let trained_on = model.and_then(|stamp| {
             let known = state.models.models();
-            known.into_iter().find(|m| m.name == stamp.name && m.version == stamp.version).map(|m| m.trained_on)
+            known
+                .into_iter()
+                .find(|m| m.name == stamp.name && m.version == stamp.version)
+                .map(|m| m.trained_on)
         });
         Self {
             headline,
@@ -99,7 +107,9 @@ impl OwnBox {
         };
         let changed = own.blind != own.current;
         let undecided = full.is_some_and(|read| {
-            read.revealed_at.is_some() && read.kept_at.is_none() && !read.versions.iter().any(|v| v.after_reveal)
+            read.revealed_at.is_some()
+                && read.kept_at.is_none()
+                && !read.versions.iter().any(|v| v.after_reveal)
         });
         Self {
             id: own.id.to_string(),
@@ -173,7 +183,14 @@ impl Outcome {
             addenda: view
                 .addenda
                 .iter()
-                .map(|one| format!("{}: {} ({})", look.time(one.at), words::plain(&one.text), words::plain(&one.reason)))
+                .map(|one| {
+                    format!(
+                        "{}: {} ({})",
+                        look.time(one.at),
+                        words::plain(&one.text),
+                        words::plain(&one.reason)
+                    )
+                })
                 .collect(),
         }
     }

@@ -104,8 +104,15 @@ fn line(look: &Look, status: Status) -> Line {
         uid: study.study_instance_uid.to_string(),
         name: words::person_name(study.patient_name.as_deref().unwrap_or_default()),
         id: study.patient_id.as_ref().map(|id| words::plain(id.as_str())).unwrap_or_default(),
-        accession: study.accession_number.as_ref().map(|number| words::plain(number.as_str())).unwrap_or_default(),
-        exam: status.body.pathway.map_or_else(|| words::plain(&study.modality), |p| words::pathway(p).to_owned()),
+        accession: study
+            .accession_number
+            .as_ref()
+            .map(|number| words::plain(number.as_str()))
+            .unwrap_or_default(),
+        exam: status
+            .body
+            .pathway
+            .map_or_else(|| words::plain(&study.modality), |p| words::pathway(p).to_owned()),
         sender: study.calling_ae.to_string(),
         arrived: look.time(study.last_arrival_at),
         ai: all.iter().find(|phase| phase.name == "AI").cloned(),
@@ -157,7 +164,12 @@ pub(super) async fn one(
         .posts
         .iter()
         .map(|post| {
-            let note = post.receipt.as_deref().or(post.last_failure.as_deref()).map(words::plain).unwrap_or_default();
+            let note = post
+                .receipt
+                .as_deref()
+                .or(post.last_failure.as_deref())
+                .map(words::plain)
+                .unwrap_or_default();
             (format!("{}: {}", words::capital(&words::code_words(post.kind)), post.state), note)
         })
         .collect();
