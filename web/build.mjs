@@ -1,4 +1,4 @@
-// Builds web/dist: one stylesheet per theme, the design system's script, and our own plain scripts.
+// Builds web/dist: one stylesheet per theme out of the design system and our own, and our plain scripts.
 // The NHS logo and its typeface are not used: the font stack is overridden and no logo is copied.
 import { cpSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -20,7 +20,6 @@ for (const theme of ["dark", "light"]) {
   });
   writeFileSync(join(dist, `${theme}.css`), css);
 }
-cpSync(join(design, "nhsuk-frontend.min.js"), join(dist, "nhsuk-frontend.js"));
 for (const name of readdirSync(source)) {
   if (name.endsWith(".js") || name.endsWith(".svg")) cpSync(join(source, name), join(dist, name));
 }

@@ -156,10 +156,10 @@ impl From<StoreError> for HttpError {
                 HttpError::Unavailable("the database is away for the moment; nothing was changed, try again")
             }
             StoreError::Constraint { .. }
-            | StoreError::PolicyChanged { .. }
             | StoreError::Corrupt { .. }
             | StoreError::SchemaIsNewer { .. }
             | StoreError::MigrationChanged { .. }
+            | StoreError::PolicyChanged { .. }
             | StoreError::Address
             | StoreError::Database(_) => HttpError::internal(&error),
         }

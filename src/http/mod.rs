@@ -9,15 +9,21 @@ pub mod access;
 mod api;
 mod assets;
 mod caller;
+mod concordance;
 mod credentials;
+mod desk;
 mod error;
 mod guard;
 mod health;
 pub mod loopback_record;
+mod operations;
+mod opinion_form;
 mod pages;
 mod settings;
 mod sign_in;
 mod state;
+mod study_status;
+mod words;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -31,6 +37,8 @@ use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::timeout::TimeoutLayer;
+
+use crate::store::Study;
 
 pub use caller::Caller;
 pub use credentials::{PasswordError, SHORTEST_PASSWORD, fresh_token, hash_password, token_hash};
@@ -100,6 +108,20 @@ pub fn router(state: AppState) -> Router {
         .layer(RequestBodyLimitLayer::new(state.settings.body_limit_bytes))
         .layer(from_fn_with_state(state.clone(), guard::answer_headers))
         .with_state(state)
+}
+
+/// The latest arrivals at the caller's sites, newest first.
+async fn arrivals(state: &AppState, caller: &Caller, limit: u32) -> Result<Vec<Study>, HttpError> {
+    if caller.sites.is_empty() {
+        return Ok(state.store.recent_studies(None, None, limit).await?);
+    }
+    let mut found = Vec::new();
+    for site in &caller.sites {
+        found.extend(state.store.recent_studies(Some(site), None, limit).await?);
+    }
+    found.sort_by_key(|study| std::cmp::Reverse(study.last_arrival_at));
+    found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    Ok(found)
 }
 
 async fn nothing_here() -> HttpError {

@@ -6,6 +6,9 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::Semaphore;
 
 use super::settings::Settings;
+use crate::archive::Archive;
+use crate::audit;
+use crate::prepare::worker::Pool;
 use crate::store::Store;
 use crate::vocab::{Clock, Pathway};
 
@@ -44,12 +47,18 @@ impl ModelDirectory for Vec<ModelStatus> {
 pub struct Parts {
     /// The database.
     pub store: Store,
+    /// The original files.
+    pub archive: Archive,
+    /// Worker processes that decode pixels.
+    pub decode: Arc<Pool>,
     /// The registry of models.
     pub models: Arc<dyn ModelDirectory>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// The `[http]` section.
     pub settings: Settings,
+    /// The `[audit]` section.
+    pub audit: audit::Settings,
     /// Renders the metrics of this process.
     pub metrics: PrometheusHandle,
     /// Whether all patients are synthetic, which every page then says.
@@ -62,9 +71,12 @@ pub struct Parts {
 #[derive(Clone)]
 pub struct AppState {
     pub(super) store: Store,
+    pub(super) archive: Archive,
+    pub(super) decode: Arc<Pool>,
     pub(super) models: Arc<dyn ModelDirectory>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) settings: Arc<Settings>,
+    pub(super) audit: Arc<audit::Settings>,
     pub(super) metrics: PrometheusHandle,
     pub(super) synthetic_patients: bool,
     pub(super) time_zone: jiff::tz::TimeZone,
@@ -78,9 +90,12 @@ impl AppState {
         let password_checks = Arc::new(Semaphore::new(parts.settings.password_checks.max(1)));
         Self {
             store: parts.store,
+            archive: parts.archive,
+            decode: parts.decode,
             models: parts.models,
             clock: parts.clock,
             settings: Arc::new(parts.settings),
+            audit: Arc::new(parts.audit),
             metrics: parts.metrics,
             synthetic_patients: parts.synthetic_patients,
             time_zone: parts.time_zone,

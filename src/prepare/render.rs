@@ -131,7 +131,8 @@ fn open_frame(source: &SourceBytes, number: u32, limits: &Limits) -> Result<Open
     Ok(Opened { frame, layout, attributes })
 }
 
-fn png_of(grey: &[u8], width: u32, height: u32) -> Result<Vec<u8>, RenderError> {
+/// A grey picture as a PNG file.
+pub fn png_of(grey: &[u8], width: u32, height: u32) -> Result<Vec<u8>, RenderError> {
     use image::codecs::png::{CompressionType, FilterType, PngEncoder};
     use image::{ExtendedColorType, ImageEncoder};
     let mut png = Vec::new();

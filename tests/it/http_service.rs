@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use doubleread::archive::Archive;
 use doubleread::http::{self, AppState, Parts};
+use doubleread::prepare::worker::Pool;
 use doubleread::store::{NewUser, Store, sqlite_url};
 use doubleread::vocab::{Clock, FixedClock, Role, Timestamp, UserId};
 use reqwest::header::{HeaderMap, LOCATION, SET_COOKIE};
@@ -16,6 +18,7 @@ pub const PASSWORD: &str = "a long enough password";
 /// A running web side.
 pub struct Service {
     pub store: Store,
+    pub archive: Archive,
     pub clock: FixedClock,
     pub base: String,
     stop: CancellationToken,
@@ -35,21 +38,33 @@ impl Service {
             Store::open(&sqlite_url(&folder.path().join("test.db")), Default::default()).await.unwrap();
         let clock = FixedClock::at("2026-03-02T09:00:00.000Z".parse().unwrap());
         store.migrate(clock.now()).await.unwrap();
+        let archive = Archive::open(folder.path()).unwrap();
+        let models = vec![http::ModelStatus {
+            name: "test-model".to_owned(),
+            version: "1".to_owned(),
+            pathway: doubleread::vocab::Pathway::Chest,
+            trained_on: "Trained on synthetic phantoms only.".to_owned(),
+            provider: Some("cpu".to_owned()),
+            fault: String::new(),
+        }];
         let settings = http::Settings { listen: "127.0.0.1:0".parse().unwrap(), ..settings };
         let listener = http::listen(&settings).await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let state = AppState::new(Parts {
             store: store.clone(),
-            models: Arc::new(Vec::new()),
+            archive: archive.clone(),
+            decode: Arc::new(Pool::start(Default::default(), env!("CARGO_BIN_EXE_doubleread").into())),
+            models: Arc::new(models),
             clock: Arc::new(clock.clone()),
             settings,
+            audit: Default::default(),
             metrics: doubleread::telemetry::start_metrics(),
             synthetic_patients: true,
             time_zone: jiff::tz::TimeZone::UTC,
         });
         let stop = CancellationToken::new();
         tokio::spawn(http::serve(listener, state, stop.clone()));
-        Self { store, clock, base, stop, _folder: folder }
+        Self { store, archive, clock, base, stop, _folder: folder }
     }
 
     /// The present instant of the service.

@@ -3,8 +3,11 @@
 mod infer_case;
 mod infer_fixture;
 mod infer_models;
+mod http_blindness;
+mod http_journey;
 mod http_service;
 mod http_sign_in;
+mod http_world;
 mod receive_dimse;
 mod receive_house;
 mod store_accounts;

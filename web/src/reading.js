@@ -35,7 +35,7 @@
           method: "POST",
           credentials: "same-origin",
           headers: { "X-CSRF-Token": csrf, "Content-Type": "application/json" },
-          body: "{}",
+          body: JSON.stringify({ claim_token: desk.dataset.claim }),
         });
         if (answer.status === 409 || answer.status === 401 || answer.status === 403) {
           const said = await answer.json().catch(() => ({}));
@@ -82,42 +82,29 @@
     else image.addEventListener("error", failed);
   });
 
-  // Window by dragging on a film: left and right for width, up and down for centre; double click puts it back.
-  document.querySelectorAll(".dr-film img[data-src]").forEach((image) => {
+  // Brightness and contrast by dragging on a film: left and right for contrast, up and down for brightness; double
+  // click puts it back. It changes how the picture is shown, nothing else.
+  document.querySelectorAll(".dr-film img").forEach((image) => {
     let start = null;
-    let asked = 0;
-    const range = 1000;
-    const state = { centre: 0.5, width: 1 };
-    const show = () => {
-      const now = Date.now();
-      if (now - asked < 120) return;
-      asked = now;
-      const centre = Math.round(state.centre * range);
-      const width = Math.max(10, Math.round(state.width * range));
-      image.src = `${image.dataset.src}&window=${centre},${width}`;
-    };
+    let look = { brightness: 1, contrast: 1 };
+    const show = () => { image.style.filter = `brightness(${look.brightness}) contrast(${look.contrast})`; };
     image.addEventListener("pointerdown", (event) => {
       if (event.button !== 0) return;
-      start = { x: event.clientX, y: event.clientY, ...state };
+      start = { x: event.clientX, y: event.clientY, ...look };
       image.setPointerCapture(event.pointerId);
       event.preventDefault();
     });
     image.addEventListener("pointermove", (event) => {
       if (!start) return;
-      state.width = Math.min(2, Math.max(0.02, start.width + (event.clientX - start.x) / 400));
-      state.centre = Math.min(1, Math.max(0, start.centre + (event.clientY - start.y) / 600));
+      look = {
+        contrast: Math.min(4, Math.max(0.3, start.contrast + (event.clientX - start.x) / 300)),
+        brightness: Math.min(3, Math.max(0.3, start.brightness - (event.clientY - start.y) / 300)),
+      };
       show();
     });
-    image.addEventListener("pointerup", () => {
-      if (!start) return;
-      start = null;
-      asked = 0;
-      if (state.centre !== 0.5 || state.width !== 1) show();
-    });
-    image.addEventListener("dblclick", () => {
-      state.centre = 0.5;
-      state.width = 1;
-      image.src = image.dataset.src;
-    });
+    const stop = () => { start = null; };
+    image.addEventListener("pointerup", stop);
+    image.addEventListener("pointercancel", stop);
+    image.addEventListener("dblclick", () => { look = { brightness: 1, contrast: 1 }; show(); });
   });
 })();

@@ -1,6 +1,13 @@
 //! The JSON API: all that a page can do, documented at `/api/openapi.json`.
 
+mod audit;
+mod bodies;
+mod cases;
+mod images;
+mod operations;
+mod reads;
 mod session;
+mod studies;
 
 use axum::routing::get;
 use axum::{Json, Router};
@@ -26,8 +33,15 @@ struct Document;
 
 /// The API's routes, and their methods and paths.
 pub(super) fn router() -> (Router<AppState>, Vec<(&'static str, String)>) {
-    let (router, document) =
-        OpenApiRouter::with_openapi(Document::openapi()).merge(session::router()).split_for_parts();
+    let (router, document) = OpenApiRouter::with_openapi(Document::openapi())
+        .merge(session::router())
+        .merge(cases::router())
+        .merge(reads::router())
+        .merge(studies::router())
+        .merge(images::router())
+        .merge(audit::router())
+        .merge(operations::router())
+        .split_for_parts();
     let mut routes = vec![("GET", "/api/openapi.json".to_owned())];
     for (path, item) in &document.paths.paths {
         for (method, present) in [

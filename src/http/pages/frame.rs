@@ -26,7 +26,6 @@ pub(super) struct Frame {
     pub title: String,
     pub dark: bool,
     pub stylesheet: String,
-    pub script: String,
     pub reading_script: String,
     pub icon: String,
     pub csrf: String,
@@ -43,7 +42,6 @@ impl Frame {
             title: title.to_owned(),
             dark: true,
             stylesheet: assets::address("dark.css"),
-            script: assets::address("nhsuk-frontend.js"),
             reading_script: assets::address("reading.js"),
             icon: assets::address("icon.svg"),
             csrf: String::new(),
@@ -85,8 +83,7 @@ impl Look {
     /// An instant as people here write it: the time alone today, with the date otherwise.
     pub(super) fn time(&self, at: Timestamp) -> String {
         let local = at.to_jiff().to_zoned(self.zone.clone());
-        let today = self.now.to_jiff().to_zoned(self.zone.clone()).date();
-        if local.date() == today {
+        if self.is_today(at) {
             local.strftime("%H:%M").to_string()
         } else {
             local.strftime("%-d %b %Y %H:%M").to_string()
@@ -96,6 +93,12 @@ impl Look {
     /// The time from now until `at` (or since), in words.
     pub(super) fn distance(&self, at: Timestamp) -> String {
         in_words(at.ms_since(self.now).abs())
+    }
+
+    /// Whether an instant is of today, where people here are.
+    pub(super) fn is_today(&self, at: Timestamp) -> bool {
+        let day = |at: Timestamp| at.to_jiff().to_zoned(self.zone.clone()).date();
+        day(at) == day(self.now)
     }
 
     /// The present instant.

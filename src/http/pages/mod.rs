@@ -1,7 +1,16 @@
 //! Server-rendered pages for people; usable without a script and without a mouse.
 
+mod audit;
+mod case;
+mod case_acts;
+mod films;
 mod frame;
 mod home;
+mod operations;
+mod opinion;
+mod shown;
+mod studies;
+mod worklist;
 pub(super) mod sign_in;
 
 use askama::Template;
@@ -22,6 +31,20 @@ pub(super) fn add(pages: Pages) -> Pages {
         .post("/sign-in", sign_in::submit)
         .post("/sign-out", sign_in::leave)
         .post("/theme", choose_theme)
+        .get("/worklist", worklist::show)
+        .post("/worklist/next", case_acts::next)
+        .get("/cases/{case_id}", case::show)
+        .post("/cases/{case_id}/open", case_acts::open)
+        .post("/cases/{case_id}/opinion", case_acts::opinion)
+        .post("/cases/{case_id}/change", case_acts::change)
+        .post("/cases/{case_id}/arbitration", case_acts::arbitrate)
+        .post("/cases/{case_id}/act", case_acts::act)
+        .get("/studies", studies::list)
+        .get("/studies/{study_instance_uid}", studies::one)
+        .get("/audit", audit::show)
+        .get("/operations", operations::show)
+        .post("/operations/messages/{message_id}/retry", operations::retry)
+        .post("/operations/studies/{study_instance_uid}/release", operations::release_study)
 }
 
 /// Renders a template as the answer.

@@ -1,0 +1,172 @@
+//! What pages and API share about cases: finding, looking, acting, taking the next one.
+//!
+//! In: a caller and a case. Out: the view that `reading` gives that caller, or what a command came to. Nothing is
+//! decided here: `reading` decides, `store` keeps.
+
+use std::collections::BTreeSet;
+
+use super::caller::Caller;
+use super::error::HttpError;
+use super::state::AppState;
+use crate::reading::{Actor, CaseView, ClaimToken, Command, Refusal, Slot, may_claim, view_for};
+use crate::store::{ActError, Acted, CaseRow, StoredCase, Study, WorklistQuery};
+use crate::vocab::{CaseId, Instance, Pathway, Role};
+
+/// Roles in which people read.
+pub(super) const READS: &[Role] = &[Role::Reader, Role::Lead];
+/// Roles in which people act on a case without reading it; a lead first.
+pub(super) const RUNS: &[Role] = &[Role::Lead, Role::Reader];
+
+/// Cases that are tried before "nothing to read" is said; others may be taking them at the same moment.
+const NEXT_TRIED: u32 = 20;
+
+/// Reads that "start reading" takes by itself; an arbitration is chosen.
+const BLIND_READS: [Slot; 3] = [Slot::First, Slot::Second, Slot::Third];
+
+impl From<ActError> for HttpError {
+    fn from(error: ActError) -> Self {
+        match error {
+            ActError::Refused(refusal) => refusal.into(),
+            ActError::Store(error) => error.into(),
+        }
+    }
+}
+
+/// The role in which a person looks at cases: the one that is kept blind, where they have it.
+pub(super) fn looking_role(caller: &Caller) -> Role {
+    [Role::Reader, Role::Lead, Role::Auditor, Role::Admin, Role::Radiographer]
+        .into_iter()
+        .find(|role| caller.is(*role))
+        .unwrap_or(Role::Reader)
+}
+
+/// A case of a site that the caller may see.
+pub(super) async fn find(
+    state: &AppState,
+    caller: &Caller,
+    case_id: CaseId,
+) -> Result<StoredCase, HttpError> {
+    let case = state.store.case(case_id).await?.ok_or(HttpError::NotFound)?;
+    if caller.may_see(&case.state.set.site) { Ok(case) } else { Err(HttpError::NotFound) }
+}
+
+/// What the caller may see of a case.
+pub(super) fn view(caller: &Caller, case: &StoredCase) -> CaseView {
+    view_for(caller.user_id, looking_role(caller), &case.state, &case.policy)
+}
+
+/// Acts on a case in the first of `roles` that the caller has.
+pub(super) async fn act(
+    state: &AppState,
+    caller: &Caller,
+    roles: &[Role],
+    case_id: CaseId,
+    command: Command,
+) -> Result<Acted, HttpError> {
+    let actor = caller.acting(roles)?;
+    find(state, caller, case_id).await?;
+    Ok(state.store.act(case_id, command, &actor, state.clock.now()).await?)
+}
+
+/// A study and its images, as a case page needs them.
+#[derive(Debug, Clone)]
+pub(super) struct Subject {
+    pub study: Study,
+    /// Images of the case, in hanging order.
+    pub images: Vec<Instance>,
+}
+
+/// The study of a case, and the case's images in the order of the case.
+pub(super) async fn subject(state: &AppState, case: &StoredCase) -> Result<Subject, HttpError> {
+    let uid = &case.state.set.study_instance_uid;
+    let study = state.store.study(uid).await?.ok_or(HttpError::NotFound)?;
+    let mut instances = state.store.instances_of_study(uid).await?;
+    let images = case
+        .state
+        .set
+        .images
+        .iter()
+        .filter_map(|image| {
+            let at = instances.iter().position(|one| one.sop_instance_uid == image.sop_instance_uid)?;
+            Some(instances.swap_remove(at))
+        })
+        .collect();
+    Ok(Subject { study, images })
+}
+
+/// What a reader is offered.
+pub(super) async fn offered(
+    state: &AppState,
+    caller: &Caller,
+    pathway: Option<Pathway>,
+    arbitrations: bool,
+    limit: u32,
+) -> Result<Vec<CaseRow>, HttpError> {
+    let slots = if arbitrations { BTreeSet::from([Slot::Arbitration]) } else { BTreeSet::from(BLIND_READS) };
+    let query = WorklistQuery {
+        pathways: pathway.into_iter().collect(),
+        sites: caller.sites.clone(),
+        slots,
+        reader: Some(caller.user_id),
+        after: None,
+    };
+    Ok(state.store.worklist(&query, state.clock.now(), limit).await?)
+}
+
+/// Opens the next right case for a reader: one that they have open already, else the first of the queue that `reading`
+/// lets them open. `None` where nothing waits for them.
+pub(super) async fn take_next(
+    state: &AppState,
+    caller: &Caller,
+    pathway: Option<Pathway>,
+) -> Result<Option<CaseId>, HttpError> {
+    let actor = caller.acting(READS)?;
+    for open in state.store.claimed_by(caller.user_id, state.clock.now()).await? {
+        let Some(case) = state.store.case(open).await? else { continue };
+        if pathway.is_none_or(|pathway| pathway == case.state.set.pathway) {
+            return Ok(Some(open));
+        }
+    }
+    for row in offered(state, caller, pathway, false, NEXT_TRIED).await? {
+        match claim(state, caller, &actor, row.case_id).await {
+            Ok(_) => return Ok(Some(row.case_id)),
+            // Somebody else was faster, or the list is a moment old: the next one.
+            Err(HttpError::Conflict { .. } | HttpError::Refused { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(None)
+}
+
+/// Opens one case (R7).
+async fn claim(
+    state: &AppState,
+    caller: &Caller,
+    actor: &Actor,
+    case_id: CaseId,
+) -> Result<Acted, HttpError> {
+    find(state, caller, case_id).await?;
+    let command = Command::Claim { token: ClaimToken::new() };
+    Ok(state.store.act(case_id, command, actor, state.clock.now()).await?)
+}
+
+/// Opens a chosen case, or goes on with it where this person has it open already.
+pub(super) async fn open(
+    state: &AppState,
+    caller: &Caller,
+    case_id: CaseId,
+) -> Result<StoredCase, HttpError> {
+    let actor = caller.acting(READS)?;
+    let case = find(state, caller, case_id).await?;
+    let now = state.clock.now();
+    let open_here = case.state.claim.as_ref().is_some_and(|c| c.by == caller.user_id && c.expires_at > now);
+    if open_here {
+        return Ok(case);
+    }
+    Ok(claim(state, caller, &actor, case_id).await?.case)
+}
+
+/// Whether the caller could open the case now; the words of the refusal are made for readers who are still blind.
+pub(super) fn could_open(caller: &Caller, case: &StoredCase) -> Result<Slot, Refusal> {
+    may_claim(&case.state, caller.user_id, looking_role(caller))
+}

@@ -1,0 +1,229 @@
+//! What the forms of the case page do. A refusal shows the same page again with the reason and what was typed.
+
+use std::collections::BTreeSet;
+
+use axum::extract::{Path, State};
+use axum::response::Response;
+
+use super::case::{Toast, render};
+use super::frame::Look;
+use super::see_other;
+use crate::http::caller::Caller;
+use crate::http::desk::{self, READS, RUNS};
+use crate::http::error::HttpError;
+use crate::http::opinion_form::{Fields, opinion_of};
+use crate::http::state::AppState;
+use crate::http::words;
+use crate::reading::{ClaimToken, Command};
+use crate::vocab::{CaseId, Opinion, ReadId, Role, UserId};
+
+type Form = axum::Form<Vec<(String, String)>>;
+
+fn id(text: &str) -> Result<CaseId, HttpError> {
+    text.parse().map_err(|_| HttpError::NotFound)
+}
+
+/// Shows the case again with the words of a refusal; anything else that went wrong is an error page.
+async fn or_again(
+    state: &AppState,
+    look: &Look,
+    caller: &Caller,
+    case_id: CaseId,
+    fields: &Fields,
+    result: Result<String, HttpError>,
+) -> Result<Response, HttpError> {
+    let error = match result {
+        Ok(path) => return Ok(see_other(&path)),
+        Err(error @ (HttpError::Refused { .. } | HttpError::Conflict { .. } | HttpError::BadRequest(_))) => {
+            error
+        }
+        Err(error) => return Err(error),
+    };
+    let case = desk::find(state, caller, case_id).await?;
+    let said = words::capital(&error.to_string());
+    let toast = Toast { class: "dr-toast--red", words: format!("Not recorded: {said}."), link: None };
+    render(state, look, caller, &case, Some(toast), fields, error.status()).await
+}
+
+/// `POST /worklist/next`.
+pub(super) async fn next(
+    State(state): State<AppState>,
+    caller: Caller,
+    axum::Form(fields): Form,
+) -> Result<Response, HttpError> {
+    let pathway = Fields(fields).optional("pathway")?;
+    let path = match desk::take_next(&state, &caller, pathway).await? {
+        Some(case_id) => format!("/cases/{case_id}"),
+        None => "/worklist".to_owned(),
+    };
+    Ok(see_other(&path))
+}
+
+/// `POST /cases/{case_id}/open`.
+pub(super) async fn open(
+    State(state): State<AppState>,
+    look: Look,
+    caller: Caller,
+    Path(case_id): Path<String>,
+) -> Result<Response, HttpError> {
+    let case_id = id(&case_id)?;
+    let result = desk::open(&state, &caller, case_id).await.map(|_| format!("/cases/{case_id}"));
+    or_again(&state, &look, &caller, case_id, &Fields::default(), result).await
+}
+
+/// `POST /cases/{case_id}/opinion`: locks an opinion. After a normal one the next case is opened; after any other the
+/// case stays, for comparing.
+pub(super) async fn opinion(
+    State(state): State<AppState>,
+    look: Look,
+    caller: Caller,
+    Path(case_id): Path<String>,
+    axum::Form(fields): Form,
+) -> Result<Response, HttpError> {
+    let (case_id, fields) = (id(&case_id)?, Fields(fields));
+    let result = lock(&state, &caller, case_id, &fields).await;
+    or_again(&state, &look, &caller, case_id, &fields, result).await
+}
+
+async fn lock(
+    state: &AppState,
+    caller: &Caller,
+    case_id: CaseId,
+    fields: &Fields,
+) -> Result<String, HttpError> {
+    let case = desk::find(state, caller, case_id).await?;
+    let opinion = opinion_of(case.state.set.pathway, fields)?;
+    let stays = opinion.word() != "normal";
+    let token: ClaimToken = fields.need("claim")?;
+    let command = Command::LockRead { token, read: ReadId::new(), opinion };
+    desk::act(state, caller, READS, case_id, command).await?;
+    if stays {
+        return Ok(format!("/cases/{case_id}?said=recorded"));
+    }
+    Ok(match desk::take_next(state, caller, Some(case.state.set.pathway)).await? {
+        Some(next) => format!("/cases/{next}?after={case_id}"),
+        None => format!("/worklist?after={case_id}"),
+    })
+}
+
+/// `POST /cases/{case_id}/change`: another opinion in the place of the own one that does not count yet.
+pub(super) async fn change(
+    State(state): State<AppState>,
+    look: Look,
+    caller: Caller,
+    Path(case_id): Path<String>,
+    axum::Form(fields): Form,
+) -> Result<Response, HttpError> {
+    let (case_id, fields) = (id(&case_id)?, Fields(fields));
+    let result = async {
+        let case = desk::find(&state, &caller, case_id).await?;
+        let opinion = opinion_of(case.state.set.pathway, &fields)?;
+        let command = Command::ChangeRead { read: fields.need("read")?, opinion };
+        desk::act(&state, &caller, READS, case_id, command).await?;
+        Ok(format!("/cases/{case_id}?said=changed"))
+    }
+    .await;
+    or_again(&state, &look, &caller, case_id, &fields, result).await
+}
+
+/// `POST /cases/{case_id}/arbitration`.
+pub(super) async fn arbitrate(
+    State(state): State<AppState>,
+    look: Look,
+    caller: Caller,
+    Path(case_id): Path<String>,
+    axum::Form(fields): Form,
+) -> Result<Response, HttpError> {
+    let (case_id, fields) = (id(&case_id)?, Fields(fields));
+    let result = async {
+        let case = desk::find(&state, &caller, case_id).await?;
+        let opinion: Opinion = opinion_of(case.state.set.pathway, &fields)?;
+        let mut authors: BTreeSet<UserId> = named(&state, &fields, "panel").await?;
+        authors.insert(caller.user_id);
+        let command = Command::LockArbitration {
+            token: fields.need("claim")?,
+            read: ReadId::new(),
+            opinion,
+            authors,
+            dissent: named(&state, &fields, "dissent").await?,
+            note: fields.get("note").unwrap_or_default().to_owned(),
+        };
+        desk::act(&state, &caller, READS, case_id, command).await?;
+        Ok(format!("/cases/{case_id}?said=settled"))
+    }
+    .await;
+    or_again(&state, &look, &caller, case_id, &fields, result).await
+}
+
+/// People by the sign-in names that a field holds, separated by commas.
+async fn named(state: &AppState, fields: &Fields, field: &str) -> Result<BTreeSet<UserId>, HttpError> {
+    let mut people = BTreeSet::new();
+    for name in
+        fields.get(field).unwrap_or_default().split(',').map(str::trim).filter(|name| !name.is_empty())
+    {
+        let found = state.store.user_by_sign_in_name(name).await?;
+        let reader = found.map(|(user, _)| user).filter(|user| {
+            user.disabled_at.is_none() && (user.has_role(Role::Reader) || user.has_role(Role::Lead))
+        });
+        let unknown = || HttpError::Refused {
+            code: "wrong_authors",
+            message: format!("there is no reader with the sign-in name {}", words::plain(name)),
+        };
+        people.insert(reader.ok_or_else(unknown)?.user_id);
+    }
+    Ok(people)
+}
+
+/// `POST /cases/{case_id}/act`: everything that needs no opinion form; the field `act` says what.
+pub(super) async fn act(
+    State(state): State<AppState>,
+    look: Look,
+    caller: Caller,
+    Path(case_id): Path<String>,
+    axum::Form(fields): Form,
+) -> Result<Response, HttpError> {
+    let (case_id, fields) = (id(&case_id)?, Fields(fields));
+    let result = async {
+        let (roles, command, path) = wish(case_id, &fields)?;
+        desk::act(&state, &caller, roles, case_id, command).await?;
+        Ok(path)
+    }
+    .await;
+    or_again(&state, &look, &caller, case_id, &fields, result).await
+}
+
+/// The command that a form asks for, the roles that it is asked in, and the page after it.
+fn wish(case_id: CaseId, fields: &Fields) -> Result<(&'static [Role], Command, String), HttpError> {
+    let here = |said: &str| format!("/cases/{case_id}?said={said}");
+    let text = |name: &str| fields.get(name).unwrap_or_default().to_owned();
+    let list = || "/worklist".to_owned();
+    Ok(match fields.get("act").unwrap_or_default() {
+        "release" => (READS, Command::ReleaseClaim { token: fields.need("claim")? }, list()),
+        "skip" => (READS, Command::Skip { token: fields.need("claim")? }, list()),
+        "defer" => {
+            (RUNS, Command::Defer { reason: fields.need("reason")?, note: text("note") }, here("deferred"))
+        }
+        "undo_deferral" => (RUNS, Command::UndoDeferral, here("back")),
+        "await_priors" => (RUNS, Command::AwaitPriors, here("priors")),
+        "priors_arrived" => (RUNS, Command::RecordPriors, here("back")),
+        "acknowledge" => {
+            let images = fields.all("image").map(str::parse).collect::<Result<BTreeSet<_>, _>>()?;
+            (READS, Command::AcknowledgeImages { token: fields.need("claim")?, images }, here("seen"))
+        }
+        "reveal" => (READS, Command::Reveal { read: fields.need("read")? }, here("")),
+        "keep" => (READS, Command::KeepRead { read: fields.need("read")? }, here("kept")),
+        "finalise" => (READS, Command::Finalise { read: fields.need("read")? }, here("final")),
+        "overrule" => (
+            RUNS,
+            Command::ReasonOverrule { reason: fields.need("reason")?, note: text("note") },
+            here("reason"),
+        ),
+        "addendum" => {
+            let command = Command::Addendum { reason: text("reason"), text: text("text"), opinion: None };
+            (RUNS, command, here("addendum"))
+        }
+        "reopen" => (RUNS, Command::Reopen { reason: text("reason") }, here("reopened")),
+        "release_outcome" => (RUNS, Command::Release, here("")),
+        _ => return Err(HttpError::BadRequest("act is not one of the known acts".to_owned())),
+    })
+}

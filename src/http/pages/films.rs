@@ -1,0 +1,122 @@
+//! The films of a case as they hang on the page, with the AI's regions where the view holds them.
+
+use crate::http::desk::Subject;
+use crate::http::words;
+use crate::reading::CaseView;
+use crate::vocab::{Instance, MammoView, Pathway, Projection, Region, Side};
+
+/// A region of the AI on a film, in stored pixels.
+#[derive(Debug, Clone)]
+pub(super) struct Overlay {
+    pub x: f64,
+    pub y: f64,
+    pub width: f64,
+    pub height: f64,
+    pub text_y: f64,
+    pub text_size: f64,
+    pub words: String,
+}
+
+/// One film.
+#[derive(Debug, Clone)]
+pub(super) struct Film {
+    pub label: String,
+    pub source: String,
+    /// Class that lays the chest wall to one side.
+    pub class: &'static str,
+    /// How the overlay's drawing follows that.
+    pub fit: &'static str,
+    pub note: &'static str,
+    pub columns: u32,
+    pub rows: u32,
+    pub overlays: Vec<Overlay>,
+}
+
+/// All films, and the class of their grid.
+#[derive(Debug, Clone)]
+pub(super) struct Films {
+    pub films: Vec<Film>,
+    pub class: &'static str,
+}
+
+/// Hangs the films of a case: in the order of the case, chest walls together.
+pub(super) fn hang(view: &CaseView, subject: &Subject) -> Films {
+    let case = view.case();
+    let regions: &[Region] = view.ai().map_or(&[], |ai| ai.result.regions.as_slice());
+    let films: Vec<Film> = subject
+        .images
+        .iter()
+        .map(|instance| {
+            let mammo_view = case
+                .set
+                .images
+                .iter()
+                .find(|image| image.sop_instance_uid == instance.sop_instance_uid)
+                .and_then(|image| image.view);
+            film(instance, case.set.pathway, mammo_view, case, regions)
+        })
+        .collect();
+    let class = match films.len() {
+        0 | 1 => "dr-films--1",
+        2 => "dr-films--2",
+        3 | 4 => "dr-films--4",
+        _ => "dr-films--many",
+    };
+    Films { films, class }
+}
+
+fn film(
+    instance: &Instance,
+    pathway: Pathway,
+    view: Option<MammoView>,
+    case: &crate::reading::BlindView,
+    regions: &[Region],
+) -> Film {
+    let tags = &instance.tags;
+    let uid = &instance.sop_instance_uid;
+    // A right breast is shown with its chest wall at the right edge, beside the left breast's at the left edge.
+    let (class, fit) = match (pathway, view.map(|view| view.side)) {
+        (Pathway::Mammo, Some(Side::Right)) => ("dr-film--wall-right", "xMaxYMid meet"),
+        (Pathway::Mammo, Some(Side::Left)) => ("dr-film--wall-left", "xMinYMid meet"),
+        _ => ("", "xMidYMid meet"),
+    };
+    let label = match (view, pathway) {
+        (Some(view), _) => view.to_string(),
+        (None, Pathway::Chest) => words::plain(&tags.view_position),
+        (None, Pathway::Mammo) => words::plain(&format!("{} {}", tags.image_laterality, tags.view_position)),
+    };
+    let standard = pathway == Pathway::Chest
+        || view.is_some_and(|view| matches!(view.projection, Projection::Cc | Projection::Mlo));
+    let must_open = case.images_to_open.contains(uid);
+    let note = match (must_open, standard) {
+        (true, _) => "not looked at yet",
+        (false, false) => "extra view",
+        (false, true) => "",
+    };
+    let overlays = regions
+        .iter()
+        .filter(|region| region.mark.sop_instance_uid == *uid && region.mark.frame <= 1)
+        .map(|region| overlay(region, tags.rows))
+        .collect();
+    let label = if label.trim().is_empty() { "view not given".to_owned() } else { label };
+    let source = format!("/api/instances/{uid}/rendered?frame=1");
+    Film { label, source, class, fit, note, columns: tags.columns.max(1), rows: tags.rows.max(1), overlays }
+}
+
+fn overlay(region: &Region, rows: u32) -> Overlay {
+    let mark = &region.mark;
+    let text_size = f64::from(rows) / 36.0;
+    Overlay {
+        x: mark.x,
+        y: mark.y,
+        width: mark.width,
+        height: mark.height,
+        text_y: if mark.y > text_size * 1.5 {
+            mark.y - text_size * 0.4
+        } else {
+            mark.y + mark.height + text_size
+        },
+        text_size,
+        words: format!("AI {}", words::score(region.score)),
+    }
+}

@@ -1,0 +1,136 @@
+//! What needs a person: dead letters, work that was given up, held studies, conflicts.
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::response::Response;
+
+use super::frame::{Frame, Look};
+use super::{page, see_other};
+use crate::http::caller::Caller;
+use crate::http::error::HttpError;
+use crate::http::operations;
+use crate::http::state::{AppState, ModelStatus};
+use crate::http::words;
+
+struct Letter {
+    message_id: String,
+    case_id: String,
+    kind: String,
+    attempts: i64,
+    died: String,
+    why: String,
+}
+
+struct GivenUp {
+    kind: String,
+    subject: String,
+    attempts: i64,
+    failed: String,
+    why: String,
+}
+
+struct Held {
+    uid: String,
+    name: String,
+    why: String,
+    since: String,
+}
+
+struct Conflict {
+    study: String,
+    sop: String,
+    sender: String,
+    arrived: String,
+}
+
+#[derive(Template)]
+#[template(path = "operations.html")]
+struct OperationsPage {
+    frame: Frame,
+    nothing: bool,
+    letters: Vec<Letter>,
+    given_up: Vec<GivenUp>,
+    held: Vec<Held>,
+    conflicts: Vec<Conflict>,
+    models: Vec<ModelStatus>,
+}
+
+/// `GET /operations`.
+pub(super) async fn show(
+    State(state): State<AppState>,
+    look: Look,
+    caller: Caller,
+) -> Result<Response, HttpError> {
+    let found = operations::attention(&state, &caller).await?;
+    let nothing = found.is_empty();
+    let words_of = |code: &str| words::capital(&words::code_words(code));
+    let template = OperationsPage {
+        frame: look.frame("Needs attention"),
+        nothing,
+        letters: found
+            .dead_letters
+            .into_iter()
+            .map(|row| Letter {
+                message_id: row.message_id.to_string(),
+                case_id: row.case_id.to_string(),
+                kind: words_of(row.kind.code()),
+                attempts: row.attempts,
+                died: row.dead_at.map(|at| look.time(at)).unwrap_or_default(),
+                why: row.last_failure.as_deref().map(words::plain).unwrap_or_default(),
+            })
+            .collect(),
+        given_up: found
+            .given_up
+            .into_iter()
+            .map(|job| GivenUp {
+                kind: words_of(job.kind.code()),
+                subject: job.subject,
+                attempts: job.attempts,
+                failed: look.time(job.failed_at),
+                why: words::plain(&job.reason),
+            })
+            .collect(),
+        held: found
+            .held
+            .into_iter()
+            .map(|study| Held {
+                uid: study.study_instance_uid.to_string(),
+                name: words::person_name(study.patient_name.as_deref().unwrap_or_default()),
+                why: study.hold.map(|(reason, _)| words_of(reason.code())).unwrap_or_default(),
+                since: study.hold.map(|(_, at)| look.time(at)).unwrap_or_default(),
+            })
+            .collect(),
+        conflicts: found
+            .conflicts
+            .into_iter()
+            .map(|conflict| Conflict {
+                study: conflict.refused.study_instance_uid.to_string(),
+                sop: conflict.refused.sop_instance_uid.to_string(),
+                sender: conflict.refused.calling_ae.to_string(),
+                arrived: look.time(conflict.refused.received_at),
+            })
+            .collect(),
+        models: state.models.models(),
+    };
+    page(&template)
+}
+
+/// `POST /operations/messages/{message_id}/retry`.
+pub(super) async fn retry(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(message_id): Path<String>,
+) -> Result<Response, HttpError> {
+    operations::retry(&state, &caller, message_id.parse().map_err(|_| HttpError::NotFound)?).await?;
+    Ok(see_other("/operations"))
+}
+
+/// `POST /operations/studies/{study_instance_uid}/release`.
+pub(super) async fn release_study(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(uid): Path<String>,
+) -> Result<Response, HttpError> {
+    operations::release_study(&state, &caller, &uid.parse().map_err(|_| HttpError::NotFound)?).await?;
+    Ok(see_other("/operations"))
+}

@@ -1,0 +1,197 @@
+//! What a page shows once it may: the AI's result, reads, the outcome. Made from views of `reading` only.
+
+use std::collections::BTreeMap;
+
+use super::frame::Look;
+use crate::http::state::AppState;
+use crate::http::study_status::refusal_of;
+use crate::http::words;
+use crate::reading::{AiShown, Conclusion, Overrule, OwnRead, Read, RevealedView, Slot};
+use crate::vocab::{AiOutcome, Opinion, Side, UserId};
+
+/// The AI's result.
+#[derive(Debug, Clone)]
+pub(super) struct AiBox {
+    pub headline: String,
+    pub lines: Vec<String>,
+    pub comparison: Option<(&'static str, String)>,
+    pub model: Option<String>,
+    pub trained_on: Option<String>,
+    pub at: String,
+    pub late: bool,
+}
+
+impl AiBox {
+    pub(super) fn new(state: &AppState, look: &Look, shown: &AiShown) -> Self {
+        let result = &shown.result;
+        let reason = refusal_of(result).map(|(_, words)| words).unwrap_or_default();
+        let headline = match &result.outcome {
+            AiOutcome::Normal => "Normal".to_owned(),
+            AiOutcome::Abnormal => "Abnormal".to_owned(),
+            AiOutcome::QualityFail { .. } => format!("Image quality: {reason}"),
+            AiOutcome::NotProcessed(_) => format!("Not scored: {reason}"),
+        };
+        let mut lines = Vec::new();
+        if let (Some(score), Some(threshold)) = (result.score, result.threshold) {
+            lines.push(format!(
+                "Score {} at a threshold of {}",
+                words::score(score),
+                words::score(threshold)
+            ));
+        }
+        for finding in result.findings.iter().filter(|finding| finding.flagged) {
+            let name =
+                finding.code.map_or_else(|| words::plain(&finding.label), |code| code.words().to_owned());
+            let side = words::side(finding.side);
+            lines.push(format!("{} {side} {}", words::capital(&name), words::score(finding.score)));
+        }
+        for breast in &result.breasts {
+            let side = match breast.side {
+                Side::Right => "Right",
+                Side::Left => "Left",
+            };
+            let flag = if breast.flagged { "flagged" } else { "not flagged" };
+            lines.push(format!("{side} breast {} ({flag})", words::score(breast.score)));
+        }
+        let comparison = shown.against_own.as_ref().map(|compared| {
+            if compared.discordant {
+                ("dr-tag dr-tag--amber", "The AI and you differ".to_owned())
+            } else if compared.location_discordant {
+                ("dr-tag dr-tag--amber", "You agree, but in different places".to_owned())
+            } else if compared.finding_discordant {
+                ("dr-tag dr-tag--amber", "You agree, with different findings".to_owned())
+            } else {
+                ("dr-tag dr-tag--green", "The AI and you agree".to_owned())
+            }
+        });
+        let model = result.model.as_ref();
+        let trained_on = model.and_then(|stamp| {
+            let known = state.models.models();
+            known
+                .into_iter()
+                .find(|m| m.name == stamp.name && m.version == stamp.version)
+                .map(|m| m.trained_on)
+        });
+        Self {
+            headline,
+            lines,
+            comparison,
+            model: model.map(|model| format!("{} {}, {}", model.name, model.version, model.operating_point)),
+            trained_on: trained_on.filter(|text| !text.is_empty()),
+            at: look.time(shown.at),
+            late: shown.late,
+        }
+    }
+}
+
+/// The person's own read.
+#[derive(Debug, Clone)]
+pub(super) struct OwnBox {
+    pub id: String,
+    pub words: String,
+    pub blind_words: Option<String>,
+    pub current: Opinion,
+    pub locked: String,
+    pub counts: String,
+    pub is_final: bool,
+    /// After a reveal, before the person has said whether they keep or change.
+    pub must_choose: bool,
+}
+
+impl OwnBox {
+    pub(super) fn new(look: &Look, own: &OwnRead, full: Option<&Read>) -> Self {
+        let counts = match (own.finalised_at, own.finalises_at) {
+            (Some(at), _) => format!("Counts since {}", look.time(at)),
+            (None, Some(at)) => format!("Counts from {} on", look.time(at)),
+            (None, None) => "Counts when you say so".to_owned(),
+        };
+        let changed = own.blind != own.current;
+        let undecided = full.is_some_and(|read| {
+            read.revealed_at.is_some()
+                && read.kept_at.is_none()
+                && !read.versions.iter().any(|v| v.after_reveal)
+        });
+        Self {
+            id: own.id.to_string(),
+            words: words::opinion(&own.current),
+            blind_words: changed.then(|| words::opinion(&own.blind)),
+            current: own.current.clone(),
+            locked: look.time(own.locked_at),
+            counts,
+            is_final: own.finalised_at.is_some(),
+            must_choose: undecided && own.finalised_at.is_none(),
+        }
+    }
+}
+
+/// One read, beside others.
+#[derive(Debug, Clone)]
+pub(super) struct ReadBox {
+    pub title: String,
+    pub who: String,
+    pub words: String,
+    pub blind_words: Option<String>,
+    pub at: String,
+    pub note: String,
+    pub dissent: String,
+    pub own: bool,
+}
+
+impl ReadBox {
+    pub(super) fn new(look: &Look, read: &Read, names: &BTreeMap<UserId, String>, me: UserId) -> Self {
+        let name = |id: &UserId| names.get(id).cloned().unwrap_or_else(|| "someone".to_owned());
+        let title = match read.slot {
+            Slot::First => "First read",
+            Slot::Second => "Second read",
+            Slot::Third => "Third read",
+            Slot::Arbitration => "Arbitration",
+        };
+        let who: Vec<String> = read.authors.iter().map(name).collect();
+        let dissent: Vec<String> = read.dissent.iter().map(name).collect();
+        Self {
+            title: title.to_owned(),
+            who: who.join(", "),
+            words: words::opinion(&read.current),
+            blind_words: (read.blind != read.current).then(|| words::opinion(&read.blind)),
+            at: look.time(read.locked_at),
+            note: words::plain(&read.note),
+            dissent: dissent.join(", "),
+            own: read.is_by(me),
+        }
+    }
+}
+
+/// The outcome.
+#[derive(Debug, Clone)]
+pub(super) struct Outcome {
+    pub words: String,
+    pub at: String,
+    pub rule: &'static str,
+    pub released: bool,
+    pub reason_owed: bool,
+    pub addenda: Vec<String>,
+}
+
+impl Outcome {
+    pub(super) fn new(look: &Look, view: &RevealedView, conclusion: &Conclusion) -> Self {
+        Self {
+            words: words::opinion(&conclusion.outcome),
+            at: look.time(conclusion.at),
+            rule: conclusion.rule.code(),
+            released: view.released,
+            reason_owed: view.overrule == Overrule::Owed,
+            addenda: view
+                .addenda
+                .iter()
+                .map(|one| {
+                    format!(
+                        "{}: {} ({})",
+                        look.time(one.at),
+                        words::plain(&one.text),
+                        words::plain(&one.reason)
+                    )
+                })
+                .collect(),
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Codes and values in plain words, for pages.
+//!
+//! In: vocabulary, text from the wire. Out: text that is safe to show beside other text. Nothing here decides.
+
+use crate::vocab::{
+    Assessment, BreastOpinion, ChestFinding, ChestOpinion, Laterality, MammoOpinion, Opinion, Pathway, Sex,
+};
+
+/// Text from outside without control characters and without marks that turn the direction of the text around it
+/// (acceptance H21).
+pub(super) fn plain(text: &str) -> String {
+    text.chars()
+        .filter(|c| {
+            !c.is_control()
+                && !matches!(c, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        })
+        .collect()
+}
+
+/// A code as words: `pleural_effusion` is "pleural effusion".
+pub(super) fn code_words(code: &str) -> String {
+    code.replace('_', " ")
+}
+
+/// The same with a capital.
+pub(super) fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
+/// A person's name of Value Representation PN (PS3.5 section 6.2.1): family name, then given names.
+pub(super) fn person_name(name: &str) -> String {
+    let alphabetic = name.split('=').find(|group| !group.trim().is_empty()).unwrap_or_default();
+    let mut parts = alphabetic.split('^').map(|part| plain(part.trim()));
+    let family = parts.next().unwrap_or_default().to_uppercase();
+    let given: Vec<String> = parts.take(2).filter(|part| !part.is_empty()).collect();
+    match (family.is_empty(), given.is_empty()) {
+        (true, true) => "name not given".to_owned(),
+        (false, true) => family,
+        (true, false) => given.join(" "),
+        (false, false) => format!("{family}, {}", given.join(" ")),
+    }
+}
+
+/// A date of Value Representation DA (`YYYYMMDD`).
+pub(super) fn date(text: &str) -> String {
+    jiff::civil::Date::strptime("%Y%m%d", text.trim())
+        .map_or_else(|_| plain(text), |date| date.strftime("%-d %b %Y").to_string())
+}
+
+/// Whole years from a birth date (`YYYYMMDD`) to a day.
+pub(super) fn age_years(birth_date: &str, on: jiff::civil::Date) -> Option<i16> {
+    let born = jiff::civil::Date::strptime("%Y%m%d", birth_date.trim()).ok()?;
+    let years = born.until((jiff::Unit::Year, on)).ok()?.get_years();
+    (0..=130).contains(&years).then_some(years)
+}
+
+/// The pathway.
+pub(super) fn pathway(pathway: Pathway) -> &'static str {
+    match pathway {
+        Pathway::Chest => "Chest X-ray",
+        Pathway::Mammo => "Mammogram",
+    }
+}
+
+/// Sex, as a banner says it.
+pub(super) fn sex(sex: Sex) -> &'static str {
+    match sex {
+        Sex::Male => "male",
+        Sex::Female => "female",
+        Sex::Other => "other",
+    }
+}
+
+/// An opinion in one line.
+pub(super) fn opinion(opinion: &Opinion) -> String {
+    match opinion {
+        Opinion::Chest(ChestOpinion::Normal) => "Normal".to_owned(),
+        Opinion::Chest(ChestOpinion::Abnormal { findings }) => {
+            format!("Abnormal: {}", findings.iter().map(chest_finding).collect::<Vec<_>>().join("; "))
+        }
+        Opinion::Chest(ChestOpinion::Inadequate { reason }) => {
+            format!("Inadequate: {}", code_words(reason.code()))
+        }
+        Opinion::Mammo(MammoOpinion::Normal) => "Normal, routine recall".to_owned(),
+        Opinion::Mammo(MammoOpinion::TechnicalRecall { views }) => {
+            let views: Vec<String> =
+                views.iter().map(|one| format!("{} {}", one.view, code_words(one.reason.code()))).collect();
+            format!("Technical recall: {}", views.join(", "))
+        }
+        Opinion::Mammo(MammoOpinion::Recall { right, left }) => {
+            format!("Recall: {}; {}", breast("right", right), breast("left", left))
+        }
+    }
+}
+
+fn chest_finding(finding: &ChestFinding) -> String {
+    let mut words = vec![finding.code.words().to_owned()];
+    let place: Vec<String> = [
+        finding.side.map(|side| side.code().to_owned()),
+        finding.zone.map(|zone| format!("{} zone", zone.code())),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    if !place.is_empty() {
+        words.push(place.join(" "));
+    }
+    words.extend(finding.confidence.map(|confidence| confidence.code().to_owned()));
+    if finding.urgent {
+        words.push("urgent".to_owned());
+    }
+    words.join(", ")
+}
+
+fn breast(side: &str, breast: &BreastOpinion) -> String {
+    let assessment = match breast.assessment {
+        Assessment::Normal => "normal",
+        Assessment::Clinical => "clinical signs",
+        Assessment::Abnormal => "abnormal",
+    };
+    let marks: Vec<String> =
+        breast.marks.iter().map(|mark| format!("{} {}", mark.feature.words(), mark.concern.code())).collect();
+    if marks.is_empty() {
+        format!("{side} {assessment}")
+    } else {
+        format!("{side} {assessment} ({})", marks.join(", "))
+    }
+}
+
+/// Where in the body.
+pub(super) fn side(side: Option<Laterality>) -> &'static str {
+    match side {
+        Some(Laterality::Right) => "right",
+        Some(Laterality::Left) => "left",
+        Some(Laterality::Bilateral) => "both sides",
+        Some(Laterality::Midline) => "midline",
+        None => "",
+    }
+}
+
+/// A number between 0 and 1 with two digits.
+pub(super) fn score(score: f64) -> String {
+    format!("{score:.2}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_shown_family_first_and_without_tricks() {
+        assert_eq!(person_name("Smith^Anna^Mary^Dr"), "SMITH, Anna Mary");
+        assert_eq!(person_name("^^"), "name not given");
+        assert_eq!(person_name("Yamada^Tarou=山田^太郎"), "YAMADA, Tarou");
+        assert_eq!(person_name("A\u{202e}B^C\u{0007}"), "AB, C");
+    }
+
+    #[test]
+    fn an_age_is_in_whole_years() {
+        let day = jiff::civil::date(2026, 3, 2);
+        assert_eq!(age_years("19700302", day), Some(56));
+        assert_eq!(age_years("19700303", day), Some(55));
+        assert_eq!(age_years("20300101", day), None);
+        assert_eq!(age_years("not a date", day), None);
+    }
+
+    #[test]
+    fn an_opinion_is_said_in_one_line() {
+        let text = r#"{"pathway":"chest","opinion":"abnormal","findings":[{"code":"pleural_effusion","side":"left",
+            "zone":"lower","confidence":"probable","urgent":true}]}"#;
+        let said = opinion(&serde_json::from_str(text).unwrap());
+        assert_eq!(said, "Abnormal: pleural effusion, left lower zone, probable, urgent");
+        let text = r#"{"pathway":"mammo","opinion":"recall","right":{"assessment":"normal"},
+            "left":{"assessment":"abnormal","marks":[{"feature":"mass","concern":"4"}]}}"#;
+        assert_eq!(
+            opinion(&serde_json::from_str(text).unwrap()),
+            "Recall: right normal; left abnormal (mass 4)"
+        );
+    }
+}

@@ -1,0 +1,126 @@
+//! S09: a reader who has not locked gets the same bytes whatever the AI and the first reader said.
+
+use doubleread::vocab::{AiOutcome, NotProcessed, NotProcessedReason, QualityFault, Role};
+use reqwest::{Method, StatusCode};
+use serde_json::json;
+
+use crate::http_service::{Body, Service, Visitor};
+use crate::http_world::{ai, make_case, tick};
+
+/// What differs between the worlds.
+struct World {
+    ai: AiOutcome,
+    score: f64,
+    first: serde_json::Value,
+}
+
+/// Every answer that the second reader can get of the case before the lock, less what is random in every world.
+async fn seen_in(world: World) -> Vec<(String, String)> {
+    let service = Service::start().await;
+    service.person("anna", &[Role::Reader]).await;
+    service.person("ben", &[Role::Reader, Role::Radiographer, Role::Lead]).await;
+    let made = make_case(&service, 1, "mammo-ai-second").await;
+    let mut anna = service.signed_in("anna").await;
+    let case = anna.post("/api/cases/next", json!({})).await.json();
+    service.clock.advance_ms(10_000);
+    let path = format!("/api/cases/{}/reads", made.case_id);
+    let first = json!({"claim_token": case["claim_token"], "opinion": world.first});
+    assert_eq!(anna.post(&path, first).await.status, StatusCode::OK);
+    ai(&service, &made, world.ai, world.score).await;
+    service.clock.advance_ms(61 * 60_000);
+    tick(&service, &made).await;
+
+    let mut ben = service.signed_in("ben").await;
+    let mut answers = Vec::new();
+    let mut routes: Vec<(&'static str, String)> = doubleread::http::routes();
+    routes.retain(|(_, path)| {
+        !["/metrics", "/health/ready", "/api/session", "/sign-out"].contains(&path.as_str())
+    });
+    routes.sort();
+    // Before the claim, and again while the case is open.
+    look(&mut ben, &routes, &made, &mut answers).await;
+    let claimed = ben.post(&format!("/api/cases/{}/claim", made.case_id), json!({})).await;
+    assert_eq!(claimed.status, StatusCode::OK, "{}", claimed.text);
+    let token = claimed.json()["claim_token"].as_str().unwrap().to_owned();
+    answers.push(("claim".to_owned(), claimed.text));
+    look(&mut ben, &routes, &made, &mut answers).await;
+    let secrets = [token, ben.csrf.clone()];
+    for (_, text) in &mut answers {
+        for secret in &secrets {
+            *text = text.replace(secret.as_str(), "SECRET");
+        }
+        *text = without_own_account(text);
+    }
+    answers
+}
+
+/// Calls every route that changes nothing, and each other one with nothing to go by.
+async fn look(
+    ben: &mut Visitor,
+    routes: &[(&'static str, String)],
+    made: &crate::http_world::Made,
+    answers: &mut Vec<(String, String)>,
+) {
+    for (method, route) in routes {
+        let path = route
+            .replace("{case_id}", &made.case_id.to_string())
+            .replace("{study_instance_uid}", made.study.as_str())
+            .replace("{read_id}", "00000000-0000-7000-8000-000000000001")
+            .replace("{message_id}", "00000000-0000-7000-8000-000000000001")
+            .replace("{sop_instance_uid}", "1.2.3.1.1.0")
+            .replace("{name}", "dark.css");
+        let acts = *method != "GET";
+        // Acts that would move the case on are asked for without what they need.
+        if acts && ["/claim", "/next", "/open"].iter().any(|end| path.ends_with(end)) {
+            continue;
+        }
+        if acts
+            && ["/await-priors", "/priors-arrived", "/undo-deferral"].iter().any(|end| path.ends_with(end))
+        {
+            continue;
+        }
+        let body = if acts { Body::Json(json!({})) } else { Body::Nothing };
+        let answer = ben.send(Method::from_bytes(method.as_bytes()).unwrap(), &path, body).await;
+        let mut headers: Vec<String> =
+            answer.headers.iter().filter(|(n, _)| *n != "date").map(|(n, v)| format!("{n}: {v:?}")).collect();
+        headers.sort();
+        answers.push((format!("{method} {path}"), format!("{} {headers:?} {}", answer.status, answer.text)));
+    }
+}
+
+/// User ids are fresh in every world.
+fn without_own_account(text: &str) -> String {
+    let mut text = text.to_owned();
+    if let Some(at) = text.find("\"user_id\":\"") {
+        let start = at + 11;
+        text.replace_range(start..start + 36, "OWN");
+    }
+    text
+}
+
+#[tokio::test]
+async fn s09_a_second_reader_sees_the_same_bytes_in_every_world() {
+    let normal = json!({"pathway": "mammo", "opinion": "normal"});
+    let recall = json!({"pathway": "mammo", "opinion": "recall", "right": {"assessment": "normal"},
+        "left": {"assessment": "abnormal"}});
+    let refusal = NotProcessed { reason: NotProcessedReason::Implant, detail: String::new() };
+    let fault = QualityFault { view: None, reason: NotProcessedReason::Clipped, detail: String::new() };
+    let worlds = [
+        World { ai: AiOutcome::Abnormal, score: 0.9, first: normal.clone() },
+        World { ai: AiOutcome::Normal, score: 0.1, first: recall.clone() },
+        World { ai: AiOutcome::Abnormal, score: 0.9, first: recall.clone() },
+        World { ai: AiOutcome::NotProcessed(refusal), score: 0.0, first: normal.clone() },
+        World { ai: AiOutcome::QualityFail { faults: vec![fault] }, score: 0.0, first: recall },
+    ];
+    let mut seen = Vec::new();
+    for world in worlds {
+        seen.push(seen_in(world).await);
+    }
+    let [first, others @ ..] = seen.as_slice() else { panic!("no world") };
+    assert!(first.len() > 80, "{} answers", first.len());
+    for other in others {
+        for ((route, one), (_, another)) in first.iter().zip(other) {
+            assert_eq!(one, another, "{route} tells the worlds apart");
+        }
+    }
+}
