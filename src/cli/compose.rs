@@ -79,14 +79,17 @@ impl Service {
         }
 
         let mut http_address = None;
-        if has(Duty::Web) {
+        if let (true, Some(decoders)) = (has(Duty::Web), decoders) {
             let time_zone = jiff::tz::TimeZone::get(&config.service.time_zone)
                 .with_context(|| format!("service.time_zone {:?} is not known", config.service.time_zone))?;
             let state = AppState::new(Parts {
                 store: store.clone(),
+                archive,
+                decode: decoders,
                 models,
                 clock,
                 settings: config.http.clone(),
+                audit: config.audit.clone(),
                 metrics: crate::telemetry::start_metrics(),
                 synthetic_patients: config.service.synthetic_patients,
                 time_zone,
