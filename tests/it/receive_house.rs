@@ -69,7 +69,17 @@ pub struct House {
 impl House {
     pub fn open(settings: Settings) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let archive = Archive::open(folder.path().join("archive")).unwrap();
+        let root = folder.path().join("archive");
+        Self::open_at(settings, folder, &root)
+    }
+
+    /// With the archive elsewhere than in the folder of the house.
+    pub fn open_in(settings: Settings, root: &Path) -> Self {
+        Self::open_at(settings, tempfile::tempdir().unwrap(), root)
+    }
+
+    fn open_at(settings: Settings, folder: tempfile::TempDir, root: &Path) -> Self {
+        let archive = Archive::open(root).unwrap();
         let incoming = Arc::new(Incoming::open(&archive).unwrap());
         let register = Arc::new(Register::default());
         let settings = Settings { listen: "127.0.0.1:0".parse().unwrap(), ..settings };
@@ -100,7 +110,7 @@ impl House {
     /// Files below `incoming` other than locks.
     pub fn temporary_files(&self) -> usize {
         let mut count = 0;
-        for folder in std::fs::read_dir(self.folder.path().join("archive/incoming")).unwrap() {
+        for folder in std::fs::read_dir(self.archive.root().join("incoming")).unwrap() {
             let files = std::fs::read_dir(folder.unwrap().path()).unwrap();
             count += files.filter(|f| f.as_ref().unwrap().file_name() != "lock").count();
         }
