@@ -71,12 +71,21 @@ impl Reader {
         let opinion = opinion(case, truths, self.slips(case));
         let body = json!({ "claim_token": case["claim_token"], "opinion": opinion });
         let locked = self.call(Method::POST, &format!("{path}/reads"), body).await?.unwrap_or_default();
-        let own = &locked["case"]["own"];
-        let Some(read) = own["id"].as_str() else { bail!("a locked read has no id: {locked}") };
+        self.finish(&locked, &path).await
+    }
+
+    /// Lets the locked read count now, and gives the reason that may be owed.
+    async fn finish(&self, locked: &Value, path: &str) -> anyhow::Result<()> {
+        let own = match &locked["case"]["own"] {
+            // An arbitration is among the reads, not the reader's own blind one.
+            Value::Null => locked["case"]["reads"].as_array().and_then(|reads| reads.last()).unwrap_or(&Value::Null),
+            own => own,
+        };
+        let Some(read) = own["id"].as_str() else { bail!("a locked read has no id") };
         if own["finalised_at"].is_null() {
             self.call(Method::POST, &format!("{path}/reads/{read}/finalise"), json!({})).await?;
         }
-        self.give_reason(&path).await
+        self.give_reason(path).await
     }
 
     async fn arbitrate(&self, case: &Value, truths: &BTreeMap<String, Value>) -> anyhow::Result<()> {
@@ -86,8 +95,8 @@ impl Reader {
             "claim_token": case["claim_token"], "opinion": opinion(case, truths, false),
             "note": "Settled by the third reader.",
         });
-        self.call(Method::POST, &format!("{path}/arbitration"), body).await?;
-        self.give_reason(&path).await
+        let locked = self.call(Method::POST, &format!("{path}/arbitration"), body).await?.unwrap_or_default();
+        self.finish(&locked, &path).await
     }
 
     /// Opens every image and looks for longer than an accidental click takes.
