@@ -28,8 +28,8 @@ peers: ## install what the tests compare with (Debian packages as root, a Python
 	@scripts/venv.sh
 
 test: peers runtime web ## everything that CI runs
-	@if compgen -G '/usr/lib/postgresql/15/bin/initdb' >/dev/null; then scripts/postgres.sh run cargo test; \
-	else echo "PostgreSQL is missing, so its half of the store tests is skipped"; cargo test; fi
+	@if compgen -G '/usr/lib/postgresql/15/bin/initdb' >/dev/null; then scripts/postgres.sh run cargo test --no-fail-fast; \
+	else echo "PostgreSQL is missing, so its half of the store tests is skipped"; cargo test --no-fail-fast; fi
 
 check: test ## what a commit must pass
 	cargo fmt --check

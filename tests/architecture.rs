@@ -17,7 +17,18 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     ("store", &["vocab", "reading", "audit"], &["sqlx"]),
     (
         "pipeline",
-        &["vocab", "receive", "archive", "prepare", "infer", "reading", "post", "audit", "store"],
+        &[
+            "vocab",
+            "receive",
+            "archive",
+            "prepare",
+            "infer",
+            "reading",
+            "post",
+            "audit",
+            "store",
+            "lifecycle",
+        ],
         &[],
     ),
     ("http", &["vocab", "reading", "audit", "store", "archive", "prepare"], &["axum", "askama", "utoipa"]),
@@ -30,6 +41,9 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     ("telemetry", &[], &[]),
     ("lifecycle", &[], &[]),
 ];
+
+/// Modules that may name a crate beside its owner: phantoms wrap films that are PNG or JPEG.
+const GUESTS: &[(&str, &str)] = &[("phantom", "image")];
 
 /// Only these may name crates of dicom-rs.
 const DICOM: &[&str] = &["receive", "prepare", "post", "phantom"];

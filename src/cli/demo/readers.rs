@@ -78,7 +78,9 @@ impl Reader {
     async fn finish(&self, locked: &Value, path: &str) -> anyhow::Result<()> {
         let own = match &locked["case"]["own"] {
             // An arbitration is among the reads, not the reader's own blind one.
-            Value::Null => locked["case"]["reads"].as_array().and_then(|reads| reads.last()).unwrap_or(&Value::Null),
+            Value::Null => {
+                locked["case"]["reads"].as_array().and_then(|reads| reads.last()).unwrap_or(&Value::Null)
+            }
             own => own,
         };
         let Some(read) = own["id"].as_str() else { bail!("a locked read has no id") };
