@@ -35,5 +35,13 @@ check: test ## what a commit must pass
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
 
+bench: build peers ## measure against the peers (release build; needs orthanc, dcmtk); prints docs/benchmarks.md's tables
+	cargo build --release --bin doubleread --bench floor
+	.venv/bin/pip install --quiet --requirement benches/requirements.txt
+	.venv/bin/python benches/ingest.py
+	.venv/bin/python benches/ingest.py --small
+	.venv/bin/python benches/graphs.py target/bench-graphs
+	.venv/bin/python benches/service.py target/bench-graphs
+
 samples: build ## write sample-dicom/ again from its seeds
 	$(BIN) samples sample-dicom

@@ -45,7 +45,7 @@ def doubleread_config(folder, port, duties=("receive",), extra=""):
 data_dir = "{folder}/data"
 duties = {json.dumps(list(duties))}
 [receive]
-addr = "127.0.0.1:{port}"
+listen = "127.0.0.1:{port}"
 [telemetry]
 filter = "warn"
 {extra}
@@ -92,7 +92,7 @@ class Peer:
         self.log = open(Path(self.folder) / "log", "w")
         started = time.monotonic()
         self.process = subprocess.Popen(
-            command(self.name, self.folder, self.port), stdout=self.log, stderr=self.log, start_new_session=True)
+            self.argv(), stdout=self.log, stderr=self.log, start_new_session=True)
         while True:
             with socket.socket() as s:
                 if s.connect_ex(("127.0.0.1", self.port)) == 0:
@@ -102,6 +102,9 @@ class Peer:
             time.sleep(0.01)
         time.sleep(1.0)  # let start-up work end before anything is counted
         return self
+
+    def argv(self):
+        return command(self.name, self.folder, self.port)
 
     def __exit__(self, *_):
         os.killpg(self.process.pid, signal.SIGKILL)
@@ -124,9 +127,16 @@ class Peer:
                     total += int(fields[13]) + int(fields[14])
         return total / TICKS
 
-    def peak_mib(self):
-        """Peak resident memory of the process, MiB."""
+    def memory_mib(self, field):
         for line in (Path("/proc") / str(self.process.pid) / "status").read_text().splitlines():
-            if line.startswith("VmHWM"):
+            if line.startswith(field):
                 return int(line.split()[1]) / 1024
         return float("nan")
+
+    def peak_mib(self):
+        """Peak resident memory of the process, MiB."""
+        return self.memory_mib("VmHWM")
+
+    def resident_mib(self):
+        """Resident memory of the process now, MiB."""
+        return self.memory_mib("VmRSS")

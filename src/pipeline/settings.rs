@@ -18,6 +18,8 @@ pub struct Settings {
     pub timer_poll_ms: u64,
     /// Messages that are under way to the record at the same time.
     pub deliveries: usize,
+    /// Hours for which jobs that are done, and sign-in attempts, are kept.
+    pub keep_done_jobs_hours: u32,
     /// Most cases whose timers are served in one look.
     pub timers_at_once: u32,
 }
@@ -31,6 +33,7 @@ impl Default for Settings {
             poll_ms: 1_000,
             timer_poll_ms: 1_000,
             deliveries: 4,
+            keep_done_jobs_hours: 7 * 24,
             timers_at_once: 200,
         }
     }

@@ -8,9 +8,13 @@ use tokio_util::sync::CancellationToken;
 use super::{Pipeline, StageError};
 use crate::reading::{Actor, Command};
 
+/// How often old rows are forgotten, in milliseconds.
+const TIDY_EVERY_MS: i64 = 3_600_000;
+
 impl Pipeline {
     /// Gives each case whose timer is due its tick, until the stop.
     pub(super) async fn keep_time(self: Arc<Self>, stop: CancellationToken) {
+        let mut tidied_at = self.clock.now();
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -18,6 +22,13 @@ impl Pipeline {
             }
             if let Err(error) = self.serve_timers().await {
                 tracing::warn!(%error, "timers of cases can't be served; trying again");
+            }
+            let now = self.clock.now();
+            if now.ms_since(tidied_at) >= TIDY_EVERY_MS {
+                tidied_at = now;
+                if let Err(error) = self.tidy().await {
+                    tracing::warn!(%error, "old jobs and sign-ins can't be forgotten; trying again");
+                }
             }
             if let Err(error) = self.measure_queues().await {
                 tracing::debug!(%error, "queues can't be measured");
@@ -32,6 +43,14 @@ impl Pipeline {
                 tracing::warn!(case.id = %case_id, %error, "the timer of a case can't be served; trying again");
             }
         }
+        Ok(())
+    }
+
+    /// Forgets jobs that are done and sign-ins that no longer count.
+    async fn tidy(&self) -> Result<(), StageError> {
+        let before = self.clock.now().plus_minutes(-i64::from(self.settings.keep_done_jobs_hours) * 60);
+        self.store.forget_done_jobs(before).await?;
+        self.store.forget_old_sign_ins(self.clock.now(), before).await?;
         Ok(())
     }
 
