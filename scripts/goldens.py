@@ -2,7 +2,7 @@
 """Golden records of decoded and windowed pixels, made by pydicom and numpy.
 
 Usage: goldens.py FOLDER OUT.json      (FOLDER is searched for DICOM files)
-Needs: pydicom numpy pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg pyjpegls
+Needs: pydicom numpy pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg pyjpegls, and dcmdjpeg of DCMTK
 
 One record per file that pydicom decodes, first frame: size, sum and extremes of the stored values; a 16 x 16 grid of
 means of the image as displayed (modality, VOI, polarity: grey 0 to 1, padding black); and the tensors of three input
@@ -11,7 +11,9 @@ specifications, computed here with numpy alone. Nothing of an image but these me
 import hashlib
 import json
 import pathlib
+import subprocess
 import sys
+import tempfile
 
 import numpy as np
 import pydicom
@@ -161,8 +163,32 @@ def tensors(dataset, pixels, grey):
     }
 
 
-def record(path, root):
+def decodable(path):
+    """The data set; JPEG that pydicom's plugins don't decode (12 bits, wrong scan headers) goes through DCMTK."""
     dataset = pydicom.dcmread(path, force=True)
+    syntax = str(dataset.file_meta.get("TransferSyntaxUID", ""))
+    grey = int(dataset.get("SamplesPerPixel", 1)) == 1
+    if not grey or syntax not in ("1.2.840.10008.1.2.4.51", "1.2.840.10008.1.2.4.53", "1.2.840.10008.1.2.4.55"):
+        return dataset
+    bits = int(dataset.BitsStored)
+    with tempfile.TemporaryDirectory() as folder:
+        source, plain = pathlib.Path(folder) / "source.dcm", pathlib.Path(folder) / "plain.dcm"
+        # Told that all bits are stored, DCMTK doesn't wrap what lossy coding swings beyond Bits Stored ...
+        dataset.BitsStored, dataset.HighBit = 12, 11
+        dataset.save_as(source)
+        dataset.BitsStored, dataset.HighBit = bits, bits - 1
+        if subprocess.run(["dcmdjpeg", str(source), str(plain)], capture_output=True).returncode == 0:
+            decoded = pydicom.dcmread(plain)
+            # ... which is then held at its end, as the service does.
+            held = np.minimum(decoded.pixel_array, 2**bits - 1)
+            decoded.BitsStored, decoded.HighBit = bits, bits - 1
+            decoded.PixelData = held.astype("<u2").tobytes()
+            return decoded
+    return dataset
+
+
+def record(path, root):
+    dataset = decodable(path)
     if int(dataset.BitsAllocated) > 16:
         raise ValueError("32-bit pixels are not decoded by the service")
     pixels = stored(dataset)

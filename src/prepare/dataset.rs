@@ -225,12 +225,9 @@ impl<'a> Parser<'a> {
                 }
                 Level::Items { end, explicit, .. } => {
                     let (end, explicit) = (*end, *explicit);
-                    match self.next_item(end, explicit)? {
-                        Some(child) => {
-                            stack.push(child);
-                            continue;
-                        }
-                        None => {}
+                    if let Some(child) = self.next_item(end, explicit)? {
+                        stack.push(child);
+                        continue;
                     }
                 }
             }

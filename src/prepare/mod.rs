@@ -1,7 +1,7 @@
 //! Preparation: one archived image to one model input, or the reason that it must not be scored.
 //!
 //! In: the path of a Part-10 file, a model's [`InputSpec`] and [`Scope`], [`Limits`]. Out: a [`Prepared`] tensor
-//! or a [`crate::vocab::NotProcessed`]; for the viewer a [`RenderedImage`] or [`RawFrame`] made by the same decode and window code,
+//! or a [`crate::vocab::NotProcessed`]; for the viewer a [`RenderedImage`] or [`RawFrame`] made by the same code,
 //! so that a reader sees what the model saw. Must never answer a low score for an image that is out of scope,
 //! allocate what a header claims before it is checked, or write anything.
 //!
@@ -12,9 +12,9 @@ mod attributes;
 mod dataset;
 mod decode;
 mod greyscale;
+mod input;
 mod limits;
 mod mapping;
-mod prepare;
 mod prepared;
 mod quality;
 mod render;
@@ -24,9 +24,9 @@ mod scope_check;
 mod spec;
 pub mod worker;
 
+pub use input::prepare_file;
 pub use limits::Limits;
 pub use mapping::PixelMapping;
-pub use prepare::prepare_file;
 pub use prepared::{
     FrameAttributes, PixelRegion, Prepared, QualityStatistics, RawFrame, RenderError, RenderRequest,
     RenderedImage, Timings, Window,

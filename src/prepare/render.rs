@@ -6,8 +6,8 @@ use super::attributes::{Attributes, PixelLayout, Reader, VoiFunction};
 use super::dataset::SourceBytes;
 use super::decode::{self, Frame, Samples};
 use super::greyscale::{Choice, Display, Histogram, has_own_window};
+use super::input::{has_pixels, read_source, refused, undecodable};
 use super::limits::Limits;
-use super::prepare::{has_pixels, read_source, refused, undecodable};
 use super::prepared::{
     FrameAttributes, PixelRegion, RawFrame, RenderError, RenderRequest, RenderedImage, refusal,
 };

@@ -49,9 +49,9 @@ pub(super) fn frame_bytes<'a>(
 
 fn offsets(table: &[u8], set: &DataSet<'_>) -> Vec<u64> {
     if let Some(extended) = set.bytes(EXTENDED_OFFSET_TABLE) {
-        return extended.chunks_exact(8).map(|c| le(c)).collect();
+        return extended.chunks_exact(8).map(le).collect();
     }
-    table.chunks_exact(4).map(|c| le(c)).collect()
+    table.chunks_exact(4).map(le).collect()
 }
 
 fn le(bytes: &[u8]) -> u64 {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use rustix::process::{Resource, Rlimit, setrlimit};
 
-use super::super::prepare::prepare_file;
+use super::super::input::prepare_file;
 use super::super::render::{raw_frame, render_file};
 use super::wire::{Answer, MAX_HEADER_BYTES, Request, What};
 

@@ -79,7 +79,7 @@ pub fn prepare_file(
     let across = fit.axis(spec, Side::Across, &frame);
     let down = fit.axis(spec, Side::Down, &frame);
     let grey = resample(&frame, &display, &across, &down);
-    let padded = fit.into_box(grey, width, height, spec);
+    let padded = fit.boxed(grey, width, height, spec);
     let tensor = ranged(&padded, spec);
     let transform_ms = milliseconds(started);
     Ok(Prepared {
@@ -202,7 +202,7 @@ impl Fit {
     }
 
     /// Puts the resized image into the input, with bars where it doesn't fill it.
-    fn into_box(&self, grey: Vec<f32>, width: usize, height: usize, spec: &InputSpec) -> Vec<f32> {
+    fn boxed(&self, grey: Vec<f32>, width: usize, height: usize, spec: &InputSpec) -> Vec<f32> {
         if (self.width, self.height) == (width, height) {
             return grey;
         }
