@@ -45,3 +45,8 @@ bench: build peers ## measure against the peers (release build; needs orthanc, d
 
 samples: build ## write sample-dicom/ again from its seeds
 	$(BIN) samples sample-dicom
+
+real-files: build peers ## push the real files of ../shared/data at a service and write docs/real-files.md
+	@if [ ! -d ../shared/data/dicom ]; then echo "real-files: ../shared/data is absent; docs/real-files.md stays as it is"; \
+	elif [ ! -x .venv/bin/python ]; then echo "real-files: no Python environment (python3-venv); skipped"; \
+	else .venv/bin/python scripts/real_files.py; fi
