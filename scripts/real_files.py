@@ -113,7 +113,7 @@ def elements(path):
     for found in [data, *(item for element in data.iterall() if element.VR == "SQ" for item in element.value)]:
         for tag in [tag for tag in found.keys() if tag.element == 0 or tag == 0xFFFCFFFC]:
             del found[tag]
-    return str(data), data.get("PixelData")
+    return [str(element) for element in data if element.tag != 0x7FE00010], data.get("PixelData")
 
 
 class File:
@@ -213,8 +213,10 @@ Written by `make real-files` (`scripts/real_files.py`): a service with a folder 
 fails on the file. The sources are the {count} files of `../shared/data/dicom` (`manifest.csv` there names repository
 and licence); nothing of their contents is here.
 
-Models: {models}. **Models that were trained on phantoms say nothing about real films: the scores below show that the
-path works, not what is on the film.**
+Models: {models}.
+
+**Models that were trained on phantoms say nothing about real films: the scores below show that the path works, not
+what is on the film.**
 
 - *Stored*: bit for bit means that the bytes after the file meta information are the source's. `storescu` writes some
   files anew on sending (explicit lengths, no group lengths); those are compared by value, and sent once more by
@@ -223,8 +225,9 @@ path works, not what is on the film.**
   Secondary captures and other modalities make no case.
 - Files that say they are one object or one study are pushed at services of their own, so that each gets its answer.
 
-Sent: {ways}. Stored: {exact} of {count} bit for bit; {kept}. Scored: {scored}.
-One film in two syntaxes, score each: {twins}.
+Sent: {ways}. Stored: {exact} of {count} bit for bit; {kept} in the table. Scored: {scored}.
+
+One film in two syntaxes, scores: {twins}.
 `doubleread verify` after each round (hashes of the archive, chain of events): {verify}.
 """
 
@@ -283,11 +286,11 @@ def write(files, films, sound):
     refused = sum(file.stored.startswith("no") for file in files)
     exact = sum(file.stored.startswith("bit for bit") for file in files)
     scored = [file for file in files if file.says.startswith("scored")]
-    twins = [f"{a.path.stem} and {b.path.stem}: {a.score} and {b.score}" for a in scored for b in scored
+    twins = [f"{a.path.stem} and {b.path.stem}: {a.score:.6f} and {b.score:.6f}" for a in scored for b in scored
              if a.name < b.name and a.study == b.study]
     text = [PREFACE.format(models=names, verify="sound" if sound else "**not sound**", count=len(files), exact=exact,
                            ways="; ".join(f"{n} by {way}" for way, n in ways.most_common()),
-                           kept=f"{refused} not stored, each with its reason" if refused else "all stored",
+                           kept=f"{refused} not stored, each with the reason" if refused else "all stored",
                            scored=len(scored), twins="; ".join(twins) or "none scored")]
     for folder in sorted({file.name.split("/")[0] for file in files}):
         rows = [(file.path.stem, file.kind, file.sent_by, file.stored, file.says)
