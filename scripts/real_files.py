@@ -225,7 +225,7 @@ what is on the film.**
   Secondary captures and other modalities make no case.
 - Files that say they are one object or one study are pushed at services of their own, so that each gets its answer.
 
-Sent: {ways}. Stored: {exact} of {count} bit for bit; {kept} in the table. Scored: {scored}.
+Sent: {ways}. Stored: {exact} of {count} bit for bit; {kept}. Scored: {scored}.
 
 One film in two syntaxes, scores: {twins}.
 `doubleread verify` after each round (hashes of the archive, chain of events): {verify}.
