@@ -57,9 +57,10 @@ impl Anatomy {
             let plain = large.conspicuity.unwrap_or_else(|| draws.unit());
             ratio = 0.56 + 0.13 * plain + draws.range(0.0, 0.02);
         }
+        let apex = -0.76 + draws.range(-0.06, 0.06) + if child { 0.06 } else { 0.0 };
         Self {
             midline: draws.range(-0.04, 0.04),
-            apex: -0.76 + draws.range(-0.06, 0.06) + if child { 0.06 } else { 0.0 },
+            apex,
             cage: if child { cage * 0.94 } else { cage },
             base: right_dome + 0.16,
             domes: [right_dome, right_dome + draws.range(0.015, 0.06)],
@@ -68,9 +69,9 @@ impl Anatomy {
             heart_y: right_dome - draws.range(0.02, 0.08),
             mediastinum: draws.range(0.105, 0.14) + if child { 0.03 } else { 0.0 },
             knob: if params.age_years < 40 { draws.range(0.05, 0.07) } else { draws.range(0.065, 0.10) },
-            body: cage + draws.range(0.12, 0.30),
+            body: cage + draws.range(0.16, 0.48),
             shoulder_y: -0.66 + draws.range(-0.07, 0.07),
-            first_rib: -0.70 + draws.range(-0.04, 0.04),
+            first_rib: apex + draws.range(0.03, 0.07),
             rib_spacing: draws.range(0.118, 0.138) * if child { 0.88 } else { 1.0 },
             rib_slope: if ap { draws.range(0.02, 0.14) } else { draws.range(0.08, 0.24) },
             tilt: draws.range(-0.03, 0.03),
@@ -84,7 +85,7 @@ impl Anatomy {
             return 0.0;
         }
         let narrowing = 0.03 * (t - 1.0).max(0.0);
-        self.cage * (1.0 - (1.0 - t.min(1.0)).powf(2.5)).powf(0.52) - narrowing
+        self.cage * (1.0 - (1.0 - t.min(1.0)).powf(3.0)).powf(0.46) - narrowing
     }
 
     /// Height of the diaphragm below a point; side 0 is the right.

@@ -217,7 +217,7 @@ impl Pen<'_> {
             field.depth[index] = lung * (1.0 - 0.96 * fluid);
             if lung > 0.0 {
                 // Water is as dense as the liver below it: the dome can't be told any more.
-                field.added[index] += 0.07 * fluid;
+                field.added[index] += 0.07 * fluid * (1.0 - field.middle[index]);
             }
             fluid > 0.5 && lung > 0.05
         })?;

@@ -57,7 +57,7 @@ pub fn draw(params: &ChestParams, canvas: &mut Canvas) -> Vec<DrawnFinding> {
             // Trunk: thick in the middle, thinning towards the outline.
             let half = anatomy.body_at(y);
             let rim = (half - away).max(0.0);
-            let skin = 1.0 - (1.0 - (rim / 0.42).min(1.0)).powi(2);
+            let skin = 1.0 - (1.0 - (rim / 0.27).min(1.0)).powi(2);
             let belly = smooth(anatomy.domes[side] - 0.10, anatomy.domes[side] + 0.45, y);
             let mut grey = skin * (0.60 + fat + 0.16 * belly + 0.05 * cloud.samples[index]);
             // Neck and shoulders are thinner than the trunk.
@@ -69,11 +69,16 @@ pub fn draw(params: &ChestParams, canvas: &mut Canvas) -> Vec<DrawnFinding> {
             let air = trachea(x, y, &anatomy);
             // Lungs take away, heart and vessels fill up again.
             grey -= LUNG_DARKENING * lung * (1.0 - 0.93 * middle) * (1.0 + 0.05 * cloud.samples[index]);
-            grey += middle * (0.135 + 0.05 * (1.0 - (away / 0.5).min(1.0))) * (1.0 - 0.65 * belly);
-            grey += spine * (1.0 - 0.25 * belly) - 0.085 * air;
+            let side_to_side = smooth(-0.12, 0.12, x);
+            let dome =
+                anatomy.dome_at(0, away) * (1.0 - side_to_side) + anatomy.dome_at(1, away) * side_to_side;
+            let trunk =
+                smooth(anatomy.apex - 0.16, anatomy.apex + 0.14, y) * smooth(dome + 0.10, dome - 0.03, y);
+            grey += middle * (0.135 + 0.05 * (1.0 - (away / 0.5).min(1.0))) * trunk;
+            grey += spine * (1.0 - 0.45 * belly) * (0.75 + 0.25 * trunk) - 0.085 * air;
             // Lung markings fade to the side; behind heart and diaphragm they are barely seen.
             let marking = lung * (1.0 - 0.7 * middle);
-            grey += marking * (vessels.samples[index] + 0.016 * mottle.samples[index]) * field.marking[index];
+            grey += marking * (vessels.samples[index] + 0.022 * mottle.samples[index]) * field.marking[index];
             grey += field.added[index];
             if breasts {
                 let (bx, by, br, dense) = breast;
@@ -86,7 +91,7 @@ pub fn draw(params: &ChestParams, canvas: &mut Canvas) -> Vec<DrawnFinding> {
                 grey -= 0.20 * smooth(1.1, 0.6, q);
             }
             let bone = bones.samples[index];
-            grey += bone * skin * (1.0 - 0.45 * belly) * (1.0 - 0.35 * middle);
+            grey += bone * skin * (1.0 - 0.72 * belly) * (1.0 - 0.45 * middle);
             canvas.samples[index] = tone((grey - 0.5) * contrast + 0.5 + brightness) * smooth(0.0, 0.03, rim);
         }
     }
@@ -182,7 +187,7 @@ fn bones(
                     .collect();
                 let nibs: Vec<Nib> =
                     curve(&points, 5).into_iter().map(|(x, y)| Nib { x, y, half_width: 0.030 }).collect();
-                layer.stroke(frame, &nibs, 0.050 * strength, Profile::Tube);
+                layer.stroke(frame, &nibs, 0.070 * strength, Profile::Tube);
             }
             add(layer);
         }
@@ -221,17 +226,23 @@ fn bones(
         // Scapula: over the lung in bed, turned away when standing.
         let mut layer = Canvas::new(width, height, 0.0);
         let out = if params.view == ChestView::Ap { -0.04 } else { 0.10 } + draws.range(-0.03, 0.05);
-        let blade = curve(
-            &[
-                (sign * (anatomy.cage * 0.80 + out), anatomy.apex + 0.22),
-                (sign * (anatomy.cage * 0.84 + out), anatomy.apex + 0.48),
-                (sign * (anatomy.cage * 0.92 + out), anatomy.apex + 0.74),
-                (sign * (anatomy.cage * 1.02 + out), anatomy.apex + 0.48),
-                (sign * (anatomy.cage * 1.12 + out), anatomy.apex + 0.24),
-            ],
-            8,
+        let at = |across: f32, down: f32, half_width: f32| Nib {
+            x: sign * (anatomy.cage * across + out),
+            y: anatomy.apex + down,
+            half_width,
+        };
+        layer.stroke(
+            frame,
+            &[at(0.98, 0.26, 0.17), at(0.95, 0.48, 0.11), at(0.92, 0.74, 0.03)],
+            0.040 * strength,
+            Profile::Soft,
         );
-        layer.stroke(frame, &even(&blade, 0.020), 0.075 * strength, Profile::Soft);
+        layer.stroke(
+            frame,
+            &[at(1.20, 0.24, 0.026), at(1.06, 0.46, 0.020), at(0.95, 0.74, 0.014)],
+            0.085 * strength,
+            Profile::Soft,
+        );
         add(layer);
         let mut layer = Canvas::new(width, height, 0.0);
         let head = (sign * (anatomy.cage * 1.42 + 0.02), anatomy.apex + 0.20);
@@ -273,12 +284,12 @@ fn vessels(anatomy: &Anatomy, draws: &mut Draws, frame: Frame, width: usize, hei
             };
             layer.stroke(frame, &[nib, end], draws.range(0.07, 0.14), Profile::Soft);
         }
-        let trunks = 11;
+        let trunks = 9;
         for trunk in 0..trunks {
             // From steeply up through the side to steeply down; the lower lobe has the most.
             let angle = -1.35 + 2.75 * (trunk as f32 + draws.range(-0.3, 0.3)) / (trunks - 1) as f32;
             let heavy = 0.75 + 0.35 * smooth(-1.0, 1.2, angle);
-            branch(&mut layer, frame, draws, Twig { at: hilum, angle, sign, width: 0.0145 * heavy, left: 5 });
+            branch(&mut layer, frame, draws, Twig { at: hilum, angle, sign, width: 0.0165 * heavy, left: 5 });
         }
     }
     layer
@@ -301,7 +312,7 @@ fn branch(layer: &mut Canvas, frame: Frame, draws: &mut Draws, twig: Twig) {
     let mut points = vec![twig.at];
     let mut at = twig.at;
     for _ in 0..3 {
-        angle += draws.range(-0.16, 0.16);
+        angle += draws.range(-0.34, 0.34);
         at = (at.0 + twig.sign * angle.cos() * length / 3.0, at.1 + angle.sin() * length / 3.0);
         points.push(at);
     }
@@ -313,7 +324,7 @@ fn branch(layer: &mut Canvas, frame: Frame, draws: &mut Draws, twig: Twig) {
         .enumerate()
         .map(|(i, &(x, y))| Nib { x, y, half_width: twig.width + (thin - twig.width) * i as f32 / last })
         .collect();
-    layer.stroke(frame, &nibs, (0.045 + 3.6 * twig.width).min(0.10), Profile::Rod);
+    layer.stroke(frame, &nibs, (0.016 + 5.0 * twig.width).min(0.095), Profile::Rod);
     let fork = draws.range(0.22, 0.50);
     branch(layer, frame, draws, Twig { at, angle: angle - fork, width: thin, left: twig.left - 1, ..twig });
     branch(
@@ -360,12 +371,14 @@ impl LungField {
                 let edge = 0.010 + 0.012 * smooth(-0.2, -0.7, y);
                 field.middle[index] = smooth(border + edge, border - edge, away);
                 let outer = cage - away;
-                let apex = y - (anatomy.apex + 0.9 * (0.30 - away).max(0.0).powi(2) * 2.0);
+                let apex = y - (anatomy.apex + 3.6 * (0.29 - away).max(0.0).powi(2));
                 let floor = anatomy.dome_at(side, away) - y;
                 if outer <= 0.0 || apex <= 0.0 || floor <= -0.02 {
                     continue;
                 }
-                let inward = outer.min(apex * 0.8);
+                // A soft minimum, so that the apex is a dome and not a corner.
+                let (near, far) = if outer < apex * 0.8 { (outer, apex * 0.8) } else { (apex * 0.8, outer) };
+                let inward = near - 0.05 * (1.0 + ((near - far) / 0.05).exp()).ln();
                 let depth = 0.30 + 0.70 * (1.0 - (-inward / 0.11).exp());
                 field.depth[index] = depth * smooth(0.0, 0.012, inward) * smooth(-0.006, 0.010, floor);
             }

@@ -64,16 +64,16 @@ impl Pen {
         let radius = self.draws.range(4.5, 8.0) + 5.0 * self.plain;
         let opacity = 0.11 + 0.17 * self.plain;
         let squash = self.draws.range(0.75, 1.0);
-        self.core(canvas, radius, opacity, squash, 0.05);
+        self.core(canvas, radius, opacity, squash, 0.09);
         radius
     }
 
     /// A dense core and strands that run out of it.
     fn spiculated(&mut self, canvas: &mut Canvas) -> f32 {
         let radius = self.draws.range(3.5, 6.0) + 3.5 * self.plain;
-        self.core(canvas, radius, 0.15 + 0.19 * self.plain, 0.9, 0.16);
+        self.core(canvas, radius, 0.13 + 0.17 * self.plain, 0.85, 0.24);
         let strands = self.draws.whole(16, 28);
-        self.spicules(canvas, strands, radius * 0.6, radius * 2.6, 0.09 + 0.09 * self.plain);
+        self.spicules(canvas, strands, radius * 0.6, radius * 2.6, 0.05 + 0.06 * self.plain);
         radius * 1.9
     }
 
@@ -81,7 +81,7 @@ impl Pen {
     fn distortion(&mut self, canvas: &mut Canvas) -> f32 {
         let reach = 9.0 + 8.0 * self.plain;
         let strands = self.draws.whole(22, 34);
-        self.spicules(canvas, strands, 0.8, reach * 1.25, 0.10 + 0.10 * self.plain);
+        self.spicules(canvas, strands, 0.8, reach * 1.25, 0.055 + 0.065 * self.plain);
         reach
     }
 
@@ -123,7 +123,7 @@ impl Pen {
                 let edge: f32 =
                     phases.iter().enumerate().map(|(k, p)| ((k as f32 + 2.0) * angle + p).sin()).sum();
                 let q = (u * u + v * v).sqrt() / (1.0 + uneven * edge * 0.5);
-                let body = 0.55 * (1.0 - q * q).max(0.0).sqrt() + 0.45 * smooth(1.12, 0.80, q);
+                let body = 0.5 * (1.0 - q * q).max(0.0).sqrt() + 0.5 * smooth(1.30, 0.62, q);
                 let sample = &mut canvas.samples[row * canvas.width + column];
                 // Nothing is drawn outside the breast.
                 let value = *sample + opacity * body * smooth(0.02, 0.1, *sample);
@@ -137,8 +137,8 @@ impl Pen {
         let start = self.draws.range(0.0, 6.283);
         for strand in 0..count {
             let angle = start + 6.283 * (strand as f32 + self.draws.range(-0.35, 0.35)) / count as f32;
-            let reach = from + (to - from) * self.draws.range(0.45, 1.0);
-            let bend = self.draws.range(-0.14, 0.14);
+            let reach = from + (to - from) * self.draws.range(0.30, 1.0);
+            let bend = self.draws.range(-0.38, 0.38);
             let points: Vec<(f32, f32)> = (0..4)
                 .map(|i| {
                     let t = i as f32 / 3.0;

@@ -52,7 +52,7 @@ impl Breast {
         let (nipple_y, muscle, mut points);
         if oblique {
             nipple_y = 165.0 + person.range(-12.0, 18.0);
-            muscle = (person.range(48.0, 78.0), nipple_y + person.range(-15.0, 30.0));
+            muscle = (person.range(30.0, 54.0), nipple_y + person.range(-15.0, 30.0));
             let h = half_height * 1.25;
             let top = 0.50 + 0.12 * person.unit();
             points = vec![
@@ -72,12 +72,12 @@ impl Breast {
         } else {
             nipple_y = FIELD_HEIGHT_MM / 2.0 + own.range(-10.0, 10.0);
             muscle = (0.0, 0.0);
-            let outward = own.range(2.1, 2.6);
+            let outward = own.range(1.9, 2.3);
             points = vec![(-40.0, -30.0)];
             for step in 0..=28 {
-                let u = step as f32 / 14.0 - 1.0;
+                let u = ((step as f32 / 14.0 - 1.0) * std::f32::consts::FRAC_PI_2).sin();
                 let y = nipple_y + u * half_height;
-                let x = depth * (1.0 - u.abs().powf(outward)).max(0.0).powf(0.62);
+                let x = depth * (1.0 - u.abs().powf(outward)).max(0.0).powf(0.66);
                 points.push((y, if step == 0 || step == 28 { -2.0 } else { x }));
             }
             points.push((FIELD_HEIGHT_MM + 40.0, -30.0));

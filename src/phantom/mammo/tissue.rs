@@ -79,7 +79,7 @@ pub fn draw(params: &MammoParams, breast: &Breast, frame: Frame, canvas: &mut Ca
             let muscle = breast.muscle_at(x, y);
             if muscle > 0.0 {
                 let body =
-                    0.50 + 0.10 * (1.0 - y / breast.muscle.1) + 0.022 * texture.samples[index] + 0.03 * ridge;
+                    0.40 + 0.16 * (1.0 - y / breast.muscle.1) + 0.022 * texture.samples[index] + 0.03 * ridge;
                 grey = grey * (1.0 - muscle) + muscle * (body * thick).max(grey * 0.9 + 0.08);
             }
             if let Some((cx, cy, rx, ry)) = implant {
@@ -127,7 +127,7 @@ fn nipple(breast: &Breast, x: f32, y: f32) -> f32 {
 /// Vessels, and lymph nodes in the armpit.
 fn threads(breast: &Breast, draws: &mut Draws, frame: Frame, width: usize, height: usize) -> Canvas {
     let mut layer = Canvas::new(width, height, 0.0);
-    for _ in 0..draws.whole(4, 8) {
+    for _ in 0..draws.whole(3, 6) {
         let mut at = (
             draws.range(0.0, 0.25) * breast.depth,
             breast.nipple_y + draws.range(-0.8, 0.7) * breast.half_height,
@@ -146,7 +146,7 @@ fn threads(breast: &Breast, draws: &mut Draws, frame: Frame, width: usize, heigh
             .enumerate()
             .map(|(i, &(x, y))| Nib { x, y, half_width: start * (1.0 - 0.65 * i as f32 / last) })
             .collect();
-        layer.stroke(frame, &nibs, draws.range(0.07, 0.13), Profile::Rod);
+        layer.stroke(frame, &nibs, draws.range(0.04, 0.075), Profile::Rod);
     }
     if breast.oblique {
         for _ in 0..draws.whole(0, 3) {

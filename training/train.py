@@ -1,0 +1,183 @@
+"""From seeds to a model folder: tensors, training, calibration, operating points, test figures, ONNX, manifest, card.
+
+    python training/train.py chest  --batch target/release/examples/phantom_batch
+    python training/train.py mammo  --batch target/release/examples/phantom_batch
+
+One thread, CPU, seeded. The test split is scored once, at the end. Everything is synthetic: see the cards.
+"""
+
+import argparse
+import json
+import pathlib
+import subprocess
+import sys
+import time
+
+import numpy as np
+import torch
+from torch import nn
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import write  # noqa: E402
+from statistics_of_cards import measure  # noqa: E402
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+CHEST_FINDINGS = ["consolidation", "pleural_effusion", "pneumothorax", "nodule", "mass", "cardiomegaly"]
+SETTINGS = {
+    "chest": dict(
+        name="chest-phantom", version="1.0.0", spec="chest.toml", labels=["abnormality", *CHEST_FINDINGS],
+        counts=dict(train=4000, val=1000, test=1200), epochs=14, flip=False, per_exam=1,
+        layers=[(16, 2, 1), (24, 2, 1), (48, 2, 1), (64, 1, 1), (64, 1, 2)],
+    ),
+    "mammo": dict(
+        name="mammo-phantom", version="1.0.0", spec="mammo.toml", labels=["suspicious"],
+        counts=dict(train=4000, val=1000, test=1200), epochs=12, flip=True, per_exam=4,
+        layers=[(12, 2, 1), (24, 2, 1), (40, 2, 1), (64, 2, 1), (64, 1, 1), (64, 1, 2)],
+    ),
+}
+# Never overlapping, and far from the seeds of sample-dicom/ and of the demonstration.
+FIRST_SEED = dict(train=1_000_000, val=2_000_000, test=3_000_000)
+
+
+class Net(nn.Module):
+    """Small convnet; every cell of its last layer has a logit per label, pooled by a soft maximum."""
+
+    SHARPNESS = 2.0
+
+    def __init__(self, layers, labels):
+        super().__init__()
+        blocks, channels = [], 1
+        for out, stride, dilation in layers:
+            conv = nn.Conv2d(channels, out, 3, stride, dilation, dilation, bias=False)
+            blocks.append(nn.Sequential(conv, nn.BatchNorm2d(out), nn.ReLU(inplace=True)))
+            channels = out
+        self.blocks = nn.Sequential(*blocks)
+        self.head = nn.Conv2d(channels, labels, 1)
+        nn.init.constant_(self.head.bias, -2.0)
+
+    def forward(self, x):
+        cells = self.head(self.blocks(x))
+        scaled = self.SHARPNESS * cells.flatten(2)
+        return (torch.logsumexp(scaled, 2) - np.log(scaled.shape[2])) / self.SHARPNESS, cells
+
+
+def make_split(batch, pathway, setting, split, folder):
+    """Tensors and truth of a split, made by the generator and the serving preparation; kept for the next run."""
+    out = folder / f"{pathway}-{split}"
+    count = setting["counts"][split]
+    if not out.with_suffix(".done").exists():
+        spec = ROOT / "training" / setting["spec"]
+        command = [batch, pathway, str(spec), str(FIRST_SEED[split]), str(count), str(out)]
+        subprocess.run(command, check=True)
+        out.with_suffix(".done").write_text(str(count))
+    truth = [json.loads(line) for line in out.with_suffix(".jsonl").read_text().splitlines()]
+    shape = (len(truth), 1, setting["height"], setting["width"])
+    return np.memmap(out.with_suffix(".f32"), np.float32, "r", shape=shape), truth
+
+
+def targets(truth, labels):
+    """One column per label; the first says whether there is anything at all."""
+    out = np.zeros((len(truth), len(labels)), np.float32)
+    for row, image in zip(out, truth):
+        row[0] = bool(image["findings"])
+        for finding in image["findings"]:
+            if finding["code"] in labels:
+                row[labels.index(finding["code"])] = 1
+    return out
+
+
+def augmented(x, flip, generator):
+    """Exposure, grain, place: what differs between rooms. Never the anatomy, and a mirror only where it is allowed."""
+    n = len(x)
+    draw = lambda low, high: low + (high - low) * torch.rand(n, 1, 1, 1, generator=generator)
+    x = x.clamp(0, 1) ** draw(0.75, 1.33) * draw(0.85, 1.12) + draw(-0.05, 0.05)
+    x = x + draw(0.0, 0.02) * torch.randn(x.shape, generator=generator)
+    down, across = torch.randint(-8, 9, (2,), generator=generator).tolist()
+    x = torch.roll(x, (down, across), (2, 3))
+    if flip and torch.rand((), generator=generator) < 0.5:
+        x = x.flip(3)
+    return x
+
+
+def logits_of(net, x):
+    net.eval()
+    with torch.no_grad():
+        parts = [net(torch.from_numpy(np.array(x[i:i + 64]))) for i in range(0, len(x), 64)]
+    return torch.cat([p[0] for p in parts]).double().numpy(), torch.cat([p[1] for p in parts]).numpy()
+
+
+def train(setting, data, log):
+    torch.manual_seed(7)
+    torch.set_num_threads(1)
+    generator = torch.Generator().manual_seed(7)
+    net = Net(setting["layers"], len(setting["labels"])).to(memory_format=torch.channels_last)
+    (x, truth), (vx, vtruth) = data["train"], data["val"]
+    y, vy = torch.from_numpy(targets(truth, setting["labels"])), targets(vtruth, setting["labels"])
+    batch, epochs = 32, setting["epochs"]
+    steps = len(x) // batch * epochs
+    optimiser = torch.optim.AdamW(net.parameters(), 1e-3, weight_decay=1e-2)
+    plan = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, steps, pct_start=0.2)
+    for epoch in range(epochs):
+        net.train()
+        started, total = time.time(), 0.0
+        order = torch.randperm(len(x), generator=generator).numpy()
+        for at in range(0, len(x) - batch + 1, batch):
+            index = np.sort(order[at:at + batch])
+            images = augmented(torch.from_numpy(x[index]), setting["flip"], generator)
+            logits, _ = net(images.contiguous(memory_format=torch.channels_last))
+            loss = nn.functional.binary_cross_entropy_with_logits(logits, y[index])
+            optimiser.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(net.parameters(), 5.0)
+            optimiser.step()
+            plan.step()
+            total += float(loss)
+        if epoch % 3 == 2 or epoch == epochs - 1:
+            from statistics_of_cards import auc
+            scores, _ = logits_of(net, vx)
+            areas = " ".join(f"{auc(vy[:, k] > 0, scores[:, k]):.3f}" for k in range(vy.shape[1]))
+        else:
+            areas = "-"
+        log(f"epoch {epoch + 1}/{epochs} loss {total / (len(x) // batch):.4f} val auc {areas} {time.time() - started:.0f} s")
+    return net
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("pathway", choices=SETTINGS)
+    parser.add_argument("--batch", default=str(ROOT / "target/release/examples/phantom_batch"))
+    parser.add_argument("--work", default=str(ROOT / "var/training"))
+    arguments = parser.parse_args()
+    setting = SETTINGS[arguments.pathway]
+    setting["pathway"] = arguments.pathway
+    spec_text = (ROOT / "training" / setting["spec"]).read_text()
+    setting["width"], setting["height"] = write.input_size(spec_text)
+    work = pathlib.Path(arguments.work)
+    work.mkdir(parents=True, exist_ok=True)
+    started = time.time()
+    lines = []
+
+    def log(line):
+        print(line, flush=True)
+        lines.append(line)
+
+    data = {split: make_split(arguments.batch, arguments.pathway, setting, split, work) for split in ("train", "val")}
+    log(f"train and validation tensors after {time.time() - started:.0f} s")
+    net = train(setting, data, log)
+    data["test"] = make_split(arguments.batch, arguments.pathway, setting, "test", work)
+    scored = {split: (*logits_of(net, data[split][0]), targets(data[split][1], setting["labels"]), data[split][1])
+              for split in ("val", "test")}
+    figures = measure(setting, scored["val"], scored["test"])
+    folder = ROOT / "models" / f"{setting['name']}-{setting['version']}"
+    folder.mkdir(parents=True, exist_ok=True)
+    write.graph(net, setting, folder / "model.onnx")
+    worst = write.parity(net, folder / "model.onnx", np.array(data["test"][0][:64]))
+    figures["parity"] = worst
+    write.manifest(setting, spec_text, figures, folder)
+    write.card(setting, figures, folder, len(lines))
+    log(json.dumps(figures, indent=1, default=float))
+    log(f"{folder.name}: done in {time.time() - started:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
