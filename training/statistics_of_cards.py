@@ -68,19 +68,25 @@ def calibration_error(truth, probability, bins=10):
 
 
 def threshold(truth, score, target):
-    """Threshold of a named operating point: ("sensitivity", 0.95), ("specificity", 0.95) or ("balanced", None)."""
+    """The threshold with the largest sum of sensitivity and specificity, of those that meet the target.
+
+    Targets: ("sensitivity", 0.95), ("specificity", 0.95), ("balanced", None).
+    """
     truth, score = np.asarray(truth, bool), np.asarray(score)
     kind, value = target
     edges = np.unique(score)
     middle = np.concatenate([edges[:1] / 2, (edges[1:] + edges[:-1]) / 2])
     sensitivity = np.array([(score[truth] >= t).mean() for t in middle])
     specificity = np.array([(score[~truth] < t).mean() for t in middle])
+    allowed = np.ones(len(middle), bool)
     if kind == "sensitivity":
-        best = np.flatnonzero(sensitivity >= value)[-1]
+        allowed = sensitivity >= value
     elif kind == "specificity":
-        best = np.flatnonzero(specificity >= value)[0]
-    else:
-        best = np.argmax(sensitivity + specificity)
+        allowed = specificity >= value
+    both = np.where(allowed, sensitivity + specificity, -1.0)
+    # Of equally good ones the middle one: the furthest from both sides.
+    ties = np.flatnonzero(both == both.max())
+    best = ties[len(ties) // 2]
     return float(middle[best])
 
 

@@ -221,7 +221,7 @@ impl Canvas {
 /// The nearer and the farther parent of a sample.
 fn halves(index: usize, parents: usize) -> (usize, usize) {
     let near = (index / 2).min(parents - 1);
-    let far = if index % 2 == 0 { near.saturating_sub(1) } else { (near + 1).min(parents - 1) };
+    let far = if index.is_multiple_of(2) { near.saturating_sub(1) } else { (near + 1).min(parents - 1) };
     (near, far)
 }
 

@@ -110,10 +110,7 @@ impl Anatomy {
         let waist = (heart + top) * 0.5 + 0.02;
         let bottom = self.domes[1] + 0.22;
         let knob_y = waist - 0.19;
-        let side = |points: &[(f32, f32)]| {
-            let line = curve(points, 24);
-            line.into_iter().map(|(y, x)| (y, x)).collect::<Vec<_>>()
-        };
+        let side = |points: &[(f32, f32)]| curve(points, 24);
         Borders {
             left: side(&[
                 (-1.1, 0.16),

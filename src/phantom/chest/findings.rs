@@ -156,7 +156,7 @@ impl Pen<'_> {
         let radius = self.draws.range(least, most);
         let (cx, cy) = self.place(radius);
         let opacity = (0.085 + 0.10 * self.plain) * if radius > 0.07 { 1.25 } else { 1.0 };
-        let phases: Vec<f32> = (0..4).map(|_| self.draws.range(0.0, 6.283)).collect();
+        let phases: Vec<f32> = (0..4).map(|_| self.draws.range(0.0, std::f32::consts::TAU)).collect();
         let uneven = self.draws.range(0.03, 0.14);
         let soft = self.draws.range(0.12, 0.35);
         let bounds = self.each(|field, index, away, y| {
@@ -229,7 +229,7 @@ impl Pen<'_> {
         let anatomy = self.anatomy;
         let gap = 0.05 + 0.13 * self.plain;
         let low = self.draws.range(0.30, 0.75);
-        let wave = self.draws.range(0.0, 6.283);
+        let wave = self.draws.range(0.0, std::f32::consts::TAU);
         let bounds = self.each(|field, index, away, y| {
             let lung = field.depth[index];
             let part = (y - anatomy.apex) / (anatomy.base - anatomy.apex);

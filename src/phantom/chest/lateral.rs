@@ -148,7 +148,7 @@ fn bones(
 fn vessels(draws: &mut Draws, frame: Frame, width: usize, height: usize) -> Canvas {
     let mut layer = Canvas::new(width, height, 0.0);
     for _ in 0..70 {
-        let angle = draws.range(0.0, 6.283);
+        let angle = draws.range(0.0, std::f32::consts::TAU);
         let long = draws.range(0.15, 0.48);
         let mut at = (draws.range(-0.03, 0.08), draws.range(-0.16, -0.02));
         let mut heading = angle;

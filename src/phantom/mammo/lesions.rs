@@ -109,8 +109,8 @@ impl Pen {
     }
 
     fn core(&mut self, canvas: &mut Canvas, radius: f32, opacity: f32, squash: f32, uneven: f32) {
-        let phases: Vec<f32> = (0..5).map(|_| self.draws.range(0.0, 6.283)).collect();
-        let turn = self.draws.range(0.0, 3.14);
+        let phases: Vec<f32> = (0..5).map(|_| self.draws.range(0.0, std::f32::consts::TAU)).collect();
+        let turn = self.draws.range(0.0, std::f32::consts::PI);
         let (sin, cos) = turn.sin_cos();
         let (left, top) = self.frame.pixel(self.x - radius * 1.6, self.y - radius * 1.6);
         let (right, bottom) = self.frame.pixel(self.x + radius * 1.6, self.y + radius * 1.6);
@@ -134,9 +134,10 @@ impl Pen {
 
     fn spicules(&mut self, canvas: &mut Canvas, count: u32, from: f32, to: f32, opacity: f32) {
         let mut layer = Canvas::new(canvas.width, canvas.height, 0.0);
-        let start = self.draws.range(0.0, 6.283);
+        let start = self.draws.range(0.0, std::f32::consts::TAU);
         for strand in 0..count {
-            let angle = start + 6.283 * (strand as f32 + self.draws.range(-0.35, 0.35)) / count as f32;
+            let angle = start
+                + std::f32::consts::TAU * (strand as f32 + self.draws.range(-0.35, 0.35)) / count as f32;
             let reach = from + (to - from) * self.draws.range(0.30, 1.0);
             let bend = self.draws.range(-0.38, 0.38);
             let points: Vec<(f32, f32)> = (0..4)
