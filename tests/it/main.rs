@@ -1,5 +1,6 @@
 //! Tests of the service through its own boundaries: real files, sockets and databases.
 
+mod durability;
 mod infer_case;
 mod infer_fixture;
 mod infer_models;
