@@ -113,7 +113,8 @@ def elements(path):
     for found in [data, *(item for element in data.iterall() if element.VR == "SQ" for item in element.value)]:
         for tag in [tag for tag in found.keys() if tag.element == 0 or tag == 0xFFFCFFFC]:
             del found[tag]
-    return [str(element) for element in data if element.tag != 0x7FE00010], data.get("PixelData")
+    pixels = data.get("PixelData") or b""
+    return [str(element) for element in data if element.tag != 0x7FE00010], pixels + b"\0" * (len(pixels) % 2)
 
 
 class File:
@@ -182,7 +183,7 @@ class File:
             same = any(data_set(service.archived(row[0])) == data_set(self.path) for row in kept)
             alike = elements(service.archived(found[0])) == elements(self.path)
             self.stored = "bit for bit by doubleread send; storescu wrote " + (
-                "lengths anew, all values equal" if alike else "other bytes") if same else "**differs**"
+                "lengths or padding anew, all values equal" if alike else "other bytes") if same else "**differs**"
 
 
 def words_of(result):
@@ -219,7 +220,7 @@ Models: {models}.
 what is on the film.**
 
 - *Stored*: bit for bit means that the bytes after the file meta information are the source's. `storescu` writes some
-  files anew on sending (explicit lengths, no group lengths); those are compared by value, and sent once more by
+  files anew on sending (lengths, group lengths, padding); those are compared by value, and sent once more by
   `doubleread send`, which changes nothing, for the comparison of bytes.
 - *AI or reason*: the AI result of the file's case as the database holds it, in the words that a radiographer reads.
   Secondary captures and other modalities make no case.

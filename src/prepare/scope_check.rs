@@ -201,7 +201,11 @@ fn view_of(attributes: &Attributes) -> Result<Option<&'static str>, (&'static st
 }
 
 fn check_age(attributes: &Attributes, scope: &Scope) -> Result<(), NotProcessed> {
-    match (attributes.age_years, scope.min_age_years, scope.max_age_years) {
+    // Nobody has a mammogram at the age of 0: a zero there is what de-identification left, and says nothing. On other
+    // images it may be a newborn's.
+    let is_placeholder = |age: &f64| *age <= 0.0 && upper(&attributes.modality) == "MG";
+    let age = attributes.age_years.filter(|age| !is_placeholder(age));
+    match (age, scope.min_age_years, scope.max_age_years) {
         (Some(age), Some(least), _) if age < least => {
             Err(refusal(Reason::UnderAge, format!("younger than {least} years")))
         }
@@ -312,10 +316,25 @@ mod tests {
         assert_eq!(reason(&|a| a.views.push("399067008".into())), Some(Reason::UnsupportedView));
         assert_eq!(reason(&|a| a.views.clear()), Some(Reason::UnsupportedView));
         assert_eq!(reason(&|a| a.age_years = Some(6.0)), Some(Reason::UnderAge));
+        assert_eq!(reason(&|a| a.age_years = Some(0.0)), Some(Reason::UnderAge));
         assert_eq!(reason(&|a| a.presentation_intent = "FOR PROCESSING".into()), Some(Reason::ForProcessing));
         assert_eq!(reason(&|a| a.implant_present = "YES".into()), Some(Reason::Implant));
         assert_eq!(reason(&|a| a.view_modifiers = vec!["R-102D7".into()]), Some(Reason::SpotOrMagnification));
         assert_eq!(reason(&|a| a.magnification = Some(1.8)), Some(Reason::SpotOrMagnification));
+    }
+
+    #[test]
+    fn an_age_of_zero_on_a_mammogram_is_no_age() {
+        let (mut attributes, mut scope) = chest();
+        attributes.modality = "MG".into();
+        scope.modalities = vec!["MG".into()];
+        attributes.age_years = Some(0.0);
+        assert_eq!(check_scope(&attributes, &layout(), &scope), Ok(()));
+        scope.refuse_unknown_age = true;
+        assert_eq!(check_scope(&attributes, &layout(), &scope).unwrap_err().reason, Reason::UnderAge);
+        attributes.age_years = Some(0.5);
+        scope.refuse_unknown_age = false;
+        assert_eq!(check_scope(&attributes, &layout(), &scope).unwrap_err().reason, Reason::UnderAge);
     }
 
     #[test]
