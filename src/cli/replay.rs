@@ -76,12 +76,14 @@ async fn results(store: &Store, arguments: Replay) -> anyhow::Result<Vec<StoredA
             store.ai_result(case_id).await?.with_context(|| format!("case {case_id} has no AI result"))?,
         );
     }
-    while arguments.all {
+    if !arguments.all {
+        return Ok(results);
+    }
+    loop {
         let page = store.ai_results_after(results.last().map(|r: &StoredAiResult| r.case_id), PAGE).await?;
         if page.is_empty() {
-            break;
+            return Ok(results);
         }
         results.extend(page);
     }
-    Ok(results)
 }
