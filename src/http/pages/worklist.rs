@@ -36,6 +36,7 @@ pub(super) struct Line {
 pub(super) struct Queue {
     pub code: &'static str,
     pub title: &'static str,
+    pub start: &'static str,
     pub lines: Vec<Line>,
     pub more: bool,
 }
@@ -85,7 +86,11 @@ pub(super) async fn show(
         let rows = desk::offered(&state, &caller, Some(*pathway), false, limit).await?;
         let more = rows.len() >= usize::try_from(limit).unwrap_or(usize::MAX);
         let lines = lines(&state, &look, rows).await?;
-        queues.push(Queue { code: pathway.code(), title: words::pathway(*pathway), lines, more });
+        let (title, start) = match pathway {
+            Pathway::Chest => ("Chest X-rays", "chest X-rays"),
+            Pathway::Mammo => ("Mammograms", "mammograms"),
+        };
+        queues.push(Queue { code: pathway.code(), title, start, lines, more });
     }
     let arbitrations = desk::offered(&state, &caller, None, true, limit).await?;
     let arbitrations = lines(&state, &look, arbitrations).await?;
