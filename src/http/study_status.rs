@@ -328,9 +328,13 @@ fn read(case: &StatusCase) -> Phase {
         "on_hold" => ("On hold", "put aside, or waiting for earlier images".to_owned(), Tone::Quiet),
         "superseded" => ("Replaced", "newer images took its place".to_owned(), Tone::Quiet),
         "first_read" => ("Waiting", "nobody has read it yet".to_owned(), Tone::Waiting),
-        "second_read" | "third_read" => ("Being read", "one more person is to read it".to_owned(), Tone::Waiting),
+        "second_read" | "third_read" => {
+            ("Being read", "one more person is to read it".to_owned(), Tone::Waiting)
+        }
         "finalisation" => ("Being read", "read; the read can still be changed".to_owned(), Tone::Waiting),
-        "arbitration" => ("Being read", "readers differ: one more person settles it".to_owned(), Tone::Waiting),
+        "arbitration" => {
+            ("Being read", "readers differ: one more person settles it".to_owned(), Tone::Waiting)
+        }
         "ai" => ("Being read", "read; the AI has not looked yet".to_owned(), Tone::Waiting),
         _ => ("Being read", "on the worklist".to_owned(), Tone::Waiting),
     };

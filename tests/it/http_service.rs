@@ -153,6 +153,13 @@ impl Visitor {
     pub async fn get(&mut self, path: &str) -> Answer {
         self.send(Method::GET, path, Body::Nothing).await
     }
+    /// Reads something that is no text.
+    pub async fn get_bytes(&self, path: &str) -> (StatusCode, Vec<u8>) {
+        let request = self.client.get(format!("{}{path}", self.base));
+        let response =
+            request.header("cookie", self.cookie.clone().unwrap_or_default()).send().await.unwrap();
+        (response.status(), response.bytes().await.unwrap().to_vec())
+    }
     /// Sends JSON with the token of the session.
     pub async fn post(&mut self, path: &str, body: serde_json::Value) -> Answer {
         self.send(Method::POST, path, Body::Json(body)).await

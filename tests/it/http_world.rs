@@ -58,6 +58,13 @@ pub async fn make_case(service: &Service, number: u32, policy: &str) -> Made {
     let policy = Policy::shipped(policy).unwrap();
     let now = service.now();
     let instances = instances(number, policy.pathway, now);
+    make_case_of(service, number, &policy.id, instances).await
+}
+
+/// The same of instances that were made elsewhere.
+pub async fn make_case_of(service: &Service, number: u32, policy: &str, instances: Vec<Instance>) -> Made {
+    let policy = Policy::shipped(policy).unwrap();
+    let now = service.now();
     let study = instances[0].study_instance_uid.clone();
     let images: Vec<SopInstanceUid> = instances.iter().map(|i| i.sop_instance_uid.clone()).collect();
     service.store.register(instances).await.unwrap();
@@ -113,7 +120,11 @@ pub fn ai_says(outcome: AiOutcome, score: f64, at: Timestamp) -> AiResult {
 
 /// Lets the AI say something of a case.
 pub async fn ai(service: &Service, made: &Made, outcome: AiOutcome, score: f64) {
-    let result = ai_says(outcome, score, service.now());
+    record(service, made, ai_says(outcome, score, service.now())).await;
+}
+
+/// Records an AI result.
+pub async fn record(service: &Service, made: &Made, result: AiResult) {
     let actor = Actor::Ai { model: result.model.clone() };
     let command = Command::RecordAi { result: Box::new(result) };
     service.store.act(made.case_id, command, &actor, service.now()).await.unwrap();

@@ -5,6 +5,7 @@ mod infer_case;
 mod infer_fixture;
 mod infer_models;
 mod http_blindness;
+mod http_images;
 mod http_journey;
 mod http_service;
 mod http_sign_in;
