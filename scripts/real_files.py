@@ -189,7 +189,7 @@ class File:
 def words_of(result):
     word = result["outcome"]["result"]
     if word == "not_processed":
-        detail = result["outcome"].get("detail", "")
+        detail = result["outcome"].get("detail", "").replace(f"{ROOT}/", "")  # no path of this machine
         return f"not scored: {REASONS.get(result['outcome']['reason'], result['outcome']['reason'])}" + (
             f" ({detail})" if detail else "")
     if word == "quality_fail":
