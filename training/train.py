@@ -31,8 +31,8 @@ SETTINGS = {
     ),
     "mammo": dict(
         name="mammo-phantom", version="1.0.0", spec="mammo.toml", labels=["suspicious"],
-        counts=dict(train=4000, val=1000, test=1200), epochs=12, flip=True, per_exam=4,
-        layers=[(12, 2, 1), (24, 2, 1), (40, 2, 1), (64, 2, 1), (64, 1, 1), (64, 1, 2)],
+        counts=dict(train=4000, val=1000, test=1200), epochs=10, flip=True, per_exam=4,
+        layers=[(12, 2, 1), (24, 2, 1), (32, 2, 1), (48, 1, 1), (48, 1, 2)],
     ),
 }
 # Never overlapping, and far from the seeds of sample-dicom/ and of the demonstration.
