@@ -13,8 +13,9 @@ impl InstanceRegister for StoreRegister {
     fn register(&self, instances: Vec<Instance>) -> BoxFuture<'_, Result<Vec<Registration>, RegisterError>> {
         Box::pin(async move {
             self.0.register(instances).await.map_err(|error| {
-                // A refused row says for certain that nothing was written; a lost connection does not.
-                if matches!(error, StoreError::Constraint { .. }) {
+                // A refused row or a full disk says for certain that nothing was written; a lost
+                // connection does not.
+                if matches!(error, StoreError::Constraint { .. }) || error.is_full() {
                     RegisterError::NotRegistered(Box::new(error))
                 } else {
                     RegisterError::Unknown(Box::new(error))

@@ -37,6 +37,9 @@ struct Waiting {
     answer: oneshot::Sender<Result<(), Refusal>>,
 }
 
+/// An object under its final name that waits for its row.
+type Placed = (Instance, oneshot::Sender<Result<(), Refusal>>, Published);
+
 /// The way to the committer.
 #[derive(Clone)]
 pub(super) struct Committer {
@@ -109,7 +112,7 @@ impl Round {
         metrics::histogram!("receive_commit_seconds").record(started.elapsed().as_secs_f64());
     }
 
-    async fn register(&self, durable: Vec<(Instance, oneshot::Sender<Result<(), Refusal>>, Published)>) {
+    async fn register(&self, durable: Vec<Placed>) {
         if durable.is_empty() {
             return;
         }
@@ -144,7 +147,7 @@ impl Round {
         }
     }
 
-    async fn register_one(&self, one: (Instance, oneshot::Sender<Result<(), Refusal>>, Published)) {
+    async fn register_one(&self, one: Placed) {
         Box::pin(self.register(vec![one])).await;
     }
 }

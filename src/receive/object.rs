@@ -53,13 +53,11 @@ impl Refusal {
             Self::ClassDiffers | Self::InstanceDiffers => Status::DataSetDoesNotMatch,
             Self::Scan(_) => Status::CannotUnderstand,
             Self::Conflict => Status::DuplicateInstance,
-            Self::TooLarge
-            | Self::Archive(_)
-            | Self::Busy
-            | Self::Register(RegisterError::NotRegistered(_)) => Status::OutOfResources,
-            Self::Register(RegisterError::Unknown(_)) | Self::CommitTimeout | Self::Fault => {
-                Status::ProcessingFailure
+            // Also where the outcome is not known: sending again is success, once.
+            Self::TooLarge | Self::Archive(_) | Self::Busy | Self::Register(_) | Self::CommitTimeout => {
+                Status::OutOfResources
             }
+            Self::Fault => Status::ProcessingFailure,
         }
     }
 }

@@ -17,15 +17,13 @@ pub enum Status {
     DuplicateInstance,
     /// The class was not negotiated for storage.
     ClassNotSupported,
-    /// The source may not do this.
-    NotAuthorised,
     /// The instance UID of the command is not a UID.
     InvalidInstance,
     /// The command is none of ours.
     UnrecognisedOperation,
     /// The command lacks an attribute, or its value can't be used.
     InvalidArgument,
-    /// The commit took too long or its outcome is not known.
+    /// A fault of the receiver itself.
     ProcessingFailure,
 }
 
@@ -39,7 +37,6 @@ impl Status {
             Self::InvalidArgument => 0x0115,
             Self::InvalidInstance => 0x0117,
             Self::ClassNotSupported => 0x0122,
-            Self::NotAuthorised => 0x0124,
             Self::UnrecognisedOperation => 0x0211,
             Self::OutOfResources => 0xA700,
             Self::DataSetDoesNotMatch => 0xA900,

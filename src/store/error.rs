@@ -75,6 +75,13 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether the database's disk is full, and nothing was written for that reason.
+    pub fn is_full(&self) -> bool {
+        let StoreError::Database(sqlx::Error::Database(error)) = self else { return false };
+        // SQLite's full, and its failure to grow the shared memory of the WAL; PostgreSQL's disk full.
+        matches!(error.code().as_deref(), Some("13" | "4874" | "53100"))
+    }
+
     /// Whether the same call may succeed a moment later.
     pub fn is_transient(&self) -> bool {
         match self {

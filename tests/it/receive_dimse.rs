@@ -151,3 +151,28 @@ async fn stopping_ends_idle_associations_and_the_receiver() {
     tokio::time::timeout(std::time::Duration::from_secs(10), house.task).await.unwrap().unwrap();
     drop(idle);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pynetdicom_echoes_and_stores() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let python = std::env::var_os("VENV_PYTHON")
+        .map_or_else(|| root.join(".venv/bin/python"), std::path::PathBuf::from);
+    if !python.is_file() {
+        assert!(std::env::var("REQUIRE_PEERS").as_deref() != Ok("1"), "pynetdicom is required");
+        println!("skipped: no Python environment with pynetdicom (scripts/venv.sh)");
+        return;
+    }
+    let house = House::open(Settings::default());
+    let mut arguments =
+        vec![root.join("tests/it/receive_python.py").display().to_string(), house.address.port().to_string()];
+    for n in 0..3 {
+        let uid = format!("1.2.3.9.{n}");
+        let file = part10(CR, &uid, EXPLICIT, &data_set(CR, &uid, &vec![5; 200_000 * n]));
+        arguments.push(house.file(&format!("{n}.dcm"), &file).display().to_string());
+    }
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let (ok, text) = run(&python.display().to_string(), &arguments).await;
+    assert!(ok, "{text}");
+    assert_eq!(text.split_whitespace().collect::<Vec<_>>(), ["0000"; 4], "{text}");
+    assert_eq!(house.register.count(), 3);
+}

@@ -213,7 +213,7 @@ impl Picked {
                 .unwrap_or_default()
         };
         let number = |group: u16, element: u16| {
-            self.value(Place::Root, Tag(group, element)).and_then(|v| number_of(v)).unwrap_or(0)
+            self.value(Place::Root, Tag(group, element)).and_then(number_of).unwrap_or(0)
         };
         let codes = |place: Place| {
             let last = self.items.get(&place).copied().unwrap_or(0).min(MOST_CODES);
