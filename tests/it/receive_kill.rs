@@ -52,7 +52,7 @@ async fn start(folder: &Path, port: u16) -> Service {
 }
 
 fn pixels(number: usize) -> Vec<u8> {
-    vec![(number % 251) as u8; [400, 60_000, 300_000, 2_000_000][number % 4]]
+    vec![(number % 251) as u8; [400, 20_000, 300_000, 900_000][number % 4]]
 }
 
 /// Sends objects, each once, until the association is lost; keeps the numbers of those answered with success.
@@ -106,7 +106,14 @@ async fn survives_kills(database_url: &str) {
             let files = folder.path().to_owned();
             senders.spawn(async move { send_until_lost(&files, port, &next, &acknowledged).await });
         }
-        tokio::time::sleep(Duration::from_millis(moments.random_range(50..500))).await;
+        // From the first success of the round on, so that each kill falls into work.
+        let before = acknowledged.lock().unwrap().len();
+        let started = Instant::now();
+        while acknowledged.lock().unwrap().len() == before {
+            assert!(started.elapsed() < Duration::from_secs(60), "nothing was stored");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(moments.random_range(0..400))).await;
         // SIGKILL: nothing of ours runs after it.
         service.0.kill().unwrap();
         service.0.wait().unwrap();
