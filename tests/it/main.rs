@@ -13,7 +13,6 @@ mod http_world;
 mod receive_dimse;
 mod receive_hostile;
 mod receive_house;
-mod receive_kill;
 mod receive_raw;
 mod store_accounts;
 mod store_cases;
