@@ -107,7 +107,7 @@ async fn while_the_database_is_away_senders_are_refused_and_a_retry_is_success_o
     let uid = "1.2.3.8";
     let file = house.file("one.dcm", &part10(CR, uid, EXPLICIT, &data_set(CR, uid, &[1; 500])));
     let target = send::Target { attempts: 1, ..house.target() };
-    let answers = send::push(&target, &[file.clone()], &|_| {}).await.unwrap();
+    let answers = send::push(&target, std::slice::from_ref(&file), &|_| {}).await.unwrap();
     assert!(matches!(answers[0].outcome, Outcome::Answered { status: 0xA700, .. }), "{answers:?}");
     assert_eq!(house.archive.hashes().unwrap().len(), 0, "no file under a final name without a row");
     house.register.away.store(false, Ordering::SeqCst);
