@@ -38,14 +38,12 @@ pub fn draw(params: &MammoParams, breast: &Breast, frame: Frame, canvas: &mut Ca
     );
     let radii = (breast.depth * (0.26 + 0.20 * dense), breast.half_height * (0.34 + 0.30 * dense));
     let bias = 0.10 + 0.75 * dense;
-    let implant = params.implant.then(|| {
-        (
-            breast.depth * 0.26,
-            breast.nipple_y + 6.0,
-            breast.depth * 0.44,
-            breast.half_height * if breast.oblique { 0.74 } else { 0.70 },
-        )
-    });
+    let implant = params.implant.then_some((
+        breast.depth * 0.26,
+        breast.nipple_y + 6.0,
+        breast.depth * 0.44,
+        breast.half_height * if breast.oblique { 0.74 } else { 0.70 },
+    ));
 
     for row in 0..height {
         for column in 0..width {
