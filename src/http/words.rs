@@ -139,6 +139,14 @@ pub(super) fn side(side: Option<Laterality>) -> &'static str {
     }
 }
 
+/// What a model was trained on, as its manifest says it.
+pub(super) fn trained_on(text: &str) -> String {
+    match text.trim() {
+        "phantoms" => "synthetic phantoms only, no patient".to_owned(),
+        other => plain(other),
+    }
+}
+
 /// A number between 0 and 1 with two digits.
 pub(super) fn score(score: f64) -> String {
     format!("{score:.2}")

@@ -66,7 +66,7 @@ async fn an_image_is_rendered_and_its_overlay_waits_for_the_reveal() {
     assert_eq!(drawn.0, StatusCode::OK);
     assert_ne!(drawn.1, plain.1);
     let page = anna.get(&format!("/cases/{}", made.case_id)).await;
-    assert!(page.text.contains("dr-overlay") && page.text.contains("Trained on synthetic phantoms only."));
+    assert!(page.text.contains("dr-overlay") && page.text.contains("Trained on: synthetic phantoms only"));
     assert!(page.text.contains("not a medical device"));
 }
 

@@ -43,7 +43,7 @@ impl Service {
             name: "test-model".to_owned(),
             version: "1".to_owned(),
             pathway: doubleread::vocab::Pathway::Chest,
-            trained_on: "Trained on synthetic phantoms only.".to_owned(),
+            trained_on: "phantoms".to_owned(),
             provider: Some("cpu".to_owned()),
             fault: String::new(),
         }];

@@ -11,7 +11,8 @@ mod studies;
 
 use axum::routing::get;
 use axum::{Json, Router};
-use utoipa::OpenApi;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
+use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 
 use super::state::AppState;
@@ -27,9 +28,23 @@ use super::state::AppState;
                        in plain words: 401 sign in, 403 not for your role, 404 not there or not yours to see, 409 \
                        somebody was there first, 422 refused by the rules of reading, 429 too often."
     ),
-    components(schemas(super::error::ErrorBody))
+    components(schemas(super::error::ErrorBody)),
+    modifiers(&SignedIn),
+    security(("bearer" = []), ("session" = []))
 )]
 struct Document;
+
+/// The two ways in which a caller says who it is.
+struct SignedIn;
+
+impl Modify for SignedIn {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("bearer", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+        let cookie = ApiKey::Cookie(ApiKeyValue::new("doubleread"));
+        components.add_security_scheme("session", SecurityScheme::ApiKey(cookie));
+    }
+}
 
 /// The API's routes, and their methods and paths.
 pub(super) fn router() -> (Router<AppState>, Vec<(&'static str, String)>) {

@@ -124,7 +124,7 @@ fn measure(name: &'static str, figure: &Figure, explained: &'static str) -> Meas
             (format!("{value:.3}"), format!("{low:.3} to {high:.3} ({})", method.words()))
         }
         Figure::NotEnoughCases { needed, .. } => {
-            (format!("not enough cases, {needed} needed"), String::new())
+            ("not enough cases".to_owned(), format!("{needed} needed"))
         }
         Figure::Undefined { .. } => ("can't be computed from these cases".to_owned(), String::new()),
     };

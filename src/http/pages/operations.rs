@@ -110,7 +110,12 @@ pub(super) async fn show(
                 arrived: look.time(conflict.refused.received_at),
             })
             .collect(),
-        models: state.models.models(),
+        models: state
+            .models
+            .models()
+            .into_iter()
+            .map(|model| ModelStatus { trained_on: words::trained_on(&model.trained_on), ..model })
+            .collect(),
     };
     page(&template)
 }

@@ -77,7 +77,9 @@ impl AiBox {
             lines,
             comparison,
             model: model.map(|model| format!("{} {}, {}", model.name, model.version, model.operating_point)),
-            trained_on: trained_on.filter(|text| !text.is_empty()),
+            trained_on: trained_on
+                .filter(|text| !text.is_empty())
+                .map(|text| format!("Trained on: {}.", words::trained_on(&text))),
             at: look.time(shown.at),
             late: shown.late,
         }
