@@ -107,7 +107,8 @@ class Peer:
         return command(self.name, self.folder, self.port)
 
     def __exit__(self, *_):
-        os.killpg(self.process.pid, signal.SIGKILL)
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         self.log.close()
         shutil.rmtree(self.folder, ignore_errors=True)
