@@ -3,7 +3,7 @@
 # make help    the other targets
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-BIN := target/debug/doubleread
+BIN := target/release/doubleread
 export ORT_DYLIB_PATH ?= $(CURDIR)/.runtime/libonnxruntime.so
 
 .PHONY: help runtime web build demo test check bench real-files samples peers
@@ -17,8 +17,8 @@ runtime: ## fetch the ONNX Runtime library (PyPI wheel, checksum pinned) into .r
 web: ## build the page assets into web/dist
 	@scripts/web.sh
 
-build: runtime web ## build the program
-	cargo build
+build: runtime web ## build target/release/doubleread
+	cargo build --release
 
 demo: build ## push synthetic studies, read them, see them posted (ARGS=--exit runs by itself and ends)
 	$(BIN) demo $(ARGS)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes docs/real-files.md: what the service does with the real files of ../shared/data. Run by `make real-files`.
 
-Starts `target/debug/doubleread serve` with its own folder and free ports, pushes every file with DCMTK's storescu
+Starts `target/release/doubleread serve` with its own folder and free ports, pushes every file with DCMTK's storescu
 (with `doubleread send` where DCMTK can't) and reads from the database what became of it. Nothing personal is written.
 """
 import collections
@@ -25,7 +25,7 @@ import pydicom
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DATA = pathlib.Path(os.environ.get("DOUBLEREAD_SHARED_DATA", ROOT / "../shared/data")).resolve()
-PROGRAM = ROOT / "target/debug/doubleread"
+PROGRAM = ROOT / "target/release/doubleread"
 WAIT = 180  # seconds for the AI results of a round
 JPEG, J2K = "1.2.840.10008.1.2.4.", "1.2.840.10008.1.2.4.9"
 # Transfer syntax -> the option of storescu that proposes it; a syntax that isn't here is not known to DCMTK's storescu.

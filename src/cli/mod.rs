@@ -83,8 +83,7 @@ enum Command {
     #[command(subcommand)]
     User(user::UserCommand),
     /// Bearer tokens for machines
-    #[command(subcommand)]
-    Token(token::TokenCommand),
+    Token(token::Token),
     /// Check or show the configuration
     #[command(subcommand)]
     Config(config::ConfigCommand),

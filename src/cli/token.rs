@@ -3,13 +3,33 @@
 use std::io::Write;
 use std::process::ExitCode;
 
+use anyhow::Context;
+
 use super::migrate::open_store;
 use super::output::table;
 use super::user::named;
 use crate::config::Config;
 use crate::http::{fresh_token, token_hash};
-use crate::store::NewApiToken;
+use crate::store::{NewApiToken, NewUser, Store};
 use crate::vocab::{Clock, Role, SiteCode, SystemClock};
+
+/// Arguments of `doubleread token`.
+#[derive(Debug, clap::Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "Examples:\n  doubleread token --role admin      prints a token of a \
+    machine account\n  doubleread token add --user pacs --role radiographer --days 90 \"PACS status\""
+)]
+pub(super) struct Token {
+    #[command(subcommand)]
+    command: Option<TokenCommand>,
+    /// Print a token of a machine account that has this role, made if it is not there
+    #[arg(long, required = true)]
+    role: Option<Role>,
+    /// Days until it ends
+    #[arg(long, default_value_t = 90)]
+    days: u16,
+}
 
 /// What to do with tokens.
 #[derive(Debug, clap::Subcommand)]
@@ -48,11 +68,17 @@ const FINGERPRINT: usize = 12;
 /// Tokens that the list shows at most.
 const LISTED: u32 = 200;
 
-pub(super) async fn run(command: TokenCommand, config: &Config) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(arguments: Token, config: &Config) -> anyhow::Result<ExitCode> {
     let store = open_store(config).await?;
     let now = SystemClock.now();
     store.migrate(now).await?;
     let mut out = std::io::stdout();
+    let Some(command) = arguments.command else {
+        let role = arguments.role.context("name a role")?;
+        writeln!(out, "{}", machine_token(&store, role, arguments.days).await?)?;
+        store.close().await;
+        return Ok(ExitCode::SUCCESS);
+    };
     match command {
         TokenCommand::Add { name, user, role, site, days } => {
             let user = named(&store, &user).await?;
@@ -98,4 +124,34 @@ pub(super) async fn run(command: TokenCommand, config: &Config) -> anyhow::Resul
     }
     store.close().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// A token of the machine account of a role.
+async fn machine_token(store: &Store, role: Role, days: u16) -> anyhow::Result<String> {
+    let now = SystemClock.now();
+    let name = format!("machine-{role}");
+    let user = match store.user_by_sign_in_name(&name).await? {
+        Some((user, _)) => user,
+        None => {
+            let account = NewUser {
+                display_name: format!("Machine account ({role})"),
+                sign_in_name: name.clone(),
+                password_hash: None,
+                roles: [role].into(),
+                sites: [].into(),
+            };
+            store.create_user(account, now).await?
+        }
+    };
+    let token = fresh_token();
+    let new = NewApiToken {
+        token_hash: token_hash(&token),
+        name,
+        role,
+        site: None,
+        user_id: user.user_id,
+        expires_at: now.plus_minutes(i64::from(days) * 24 * 60),
+    };
+    store.create_api_token(new, now).await?;
+    Ok(token)
 }

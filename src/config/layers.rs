@@ -7,8 +7,23 @@ use toml::{Table, Value};
 
 use super::Config;
 
-/// Variables that begin so are settings: `DOUBLEREAD__SECTION__KEY`.
-const PREFIX: &str = "DOUBLEREAD__";
+/// Variables that begin so are settings: `DOUBLEREAD_SECTION_KEY`, such as `DOUBLEREAD_HTTP_LISTEN`.
+const PREFIX: &str = "DOUBLEREAD_";
+/// Names that other systems rely on, beside the pattern.
+const SHORT_NAMES: &[(&str, &str)] = &[
+    ("DOUBLEREAD_DATA_DIR", "service.data_dir"),
+    ("DOUBLEREAD_DIMSE_LISTEN", "receive.listen"),
+    ("DOUBLEREAD_ORT_DYLIB", "infer.runtime_library"),
+    // Settings that have no default value stand in no list of defaults.
+    ("DOUBLEREAD_INFER_RUNTIME_LIBRARY", "infer.runtime_library"),
+    ("DOUBLEREAD_INFER_FALLBACK", "infer.fallback"),
+    ("DOUBLEREAD_INFER_ACTIVE_CHEST", "infer.active.chest"),
+    ("DOUBLEREAD_INFER_ACTIVE_MAMMO", "infer.active.mammo"),
+    ("DOUBLEREAD_POST_ENDPOINT_BEARER_TOKEN_FILE", "post.endpoint.bearer_token_file"),
+    ("DOUBLEREAD_RECEIVE_UNKNOWN_SOURCES", "receive.unknown_sources"),
+];
+/// Variables of the test suite, which are no settings.
+const OF_TESTS: &[&str] = &["DOUBLEREAD_SHARED_DATA", "DOUBLEREAD_TEST_SEED"];
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,7 +84,7 @@ pub struct Layered {
 }
 
 impl Layered {
-    /// Merges the defaults, `path` if given, and the variables that begin with `DOUBLEREAD__`.
+    /// Merges the defaults, `path` if given, and the variables that begin with `DOUBLEREAD_`.
     pub fn read(
         path: Option<&Path>,
         environment: impl Iterator<Item = (String, String)>,
@@ -86,9 +101,13 @@ impl Layered {
             let table: Table = text.parse().map_err(|error| in_file(path, &text, &error))?;
             layered.lay_over(table, &Origin::File(path.to_owned()));
         }
+        let known: Vec<String> = layered.origins.keys().cloned().collect();
         for (name, value) in environment {
-            let Some(key) = name.strip_prefix(PREFIX) else { continue };
-            let keys: Vec<String> = key.split("__").map(str::to_lowercase).collect();
+            if !name.starts_with(PREFIX) || OF_TESTS.contains(&name.as_str()) {
+                continue;
+            }
+            let key = key_of(&name, &known)?;
+            let keys: Vec<String> = key.split('.').map(str::to_owned).collect();
             let mut table = Table::new();
             insert_at(&mut table, &keys, parse_value(&value));
             layered.lay_over(table, &Origin::Environment(name.clone()));
@@ -124,6 +143,23 @@ impl Layered {
         }
         merge(&mut self.merged, table);
     }
+}
+
+/// The setting that a variable names.
+fn key_of(name: &str, known: &[String]) -> Result<String, ConfigError> {
+    let variable = |key: &str| format!("{PREFIX}{}", key.to_uppercase().replace('.', "_"));
+    if let Some((_, key)) = SHORT_NAMES.iter().find(|(short, _)| *short == name) {
+        return Ok((*key).to_owned());
+    }
+    if let Some(key) = known.iter().find(|key| variable(key) == name) {
+        return Ok(key.clone());
+    }
+    let names =
+        known.iter().map(|key| variable(key)).chain(SHORT_NAMES.iter().map(|(short, _)| (*short).to_owned()));
+    let nearest =
+        names.max_by(|a, b| strsim::jaro_winkler(name, a).total_cmp(&strsim::jaro_winkler(name, b)));
+    let message = format!("unknown variable {name}, did you mean {}?", nearest.unwrap_or_default());
+    Err(ConfigError::Environment { message })
 }
 
 fn merge(under: &mut Table, over: Table) {
@@ -215,20 +251,38 @@ mod tests {
     #[test]
     fn the_environment_lies_over_the_file_and_the_file_over_the_defaults() {
         let (_dir, path) = written("[service]\ntime_zone = \"UTC\"\n[database.limits]\nsqlite_readers = 3\n");
-        let variables = [("DOUBLEREAD__DATABASE__LIMITS__SQLITE_READERS".to_owned(), "5".to_owned())];
+        let variables = [("DOUBLEREAD_DATABASE_LIMITS_SQLITE_READERS".to_owned(), "5".to_owned())];
         let layered = Layered::read(Some(&path), variables.into_iter()).unwrap();
         let config = layered.config().unwrap();
         assert_eq!((config.database.limits.sqlite_readers, config.service.time_zone.as_str()), (5, "UTC"));
         let origin = |key: &str| layered.values().into_iter().find(|v| v.0 == key).unwrap().2.to_string();
-        assert_eq!(origin("database.limits.sqlite_readers"), "$DOUBLEREAD__DATABASE__LIMITS__SQLITE_READERS");
+        assert_eq!(origin("database.limits.sqlite_readers"), "$DOUBLEREAD_DATABASE_LIMITS_SQLITE_READERS");
         assert_eq!(origin("service.synthetic_patients"), "default");
     }
 
     #[test]
     fn an_unknown_variable_is_refused() {
-        let variables = [("DOUBLEREAD__SERVICE__DATA_DRI".to_owned(), "x".to_owned())];
-        let layered = Layered::read(None, variables.into_iter()).unwrap();
-        assert!(layered.config().unwrap_err().to_string().contains("data_dir"));
+        let variables = [("DOUBLEREAD_HTTP_LISTN".to_owned(), "x".to_owned())];
+        let error = Layered::read(None, variables.into_iter()).unwrap_err().to_string();
+        assert!(error.contains("did you mean DOUBLEREAD_HTTP_LISTEN?"), "{error}");
+    }
+
+    #[test]
+    fn the_names_that_others_rely_on_are_settings() {
+        let variables = [
+            ("DOUBLEREAD_DATA_DIR", "/srv/data"),
+            ("DOUBLEREAD_DIMSE_LISTEN", "127.0.0.1:104"),
+            ("DOUBLEREAD_HTTP_LISTEN", "127.0.0.1:8081"),
+            ("DOUBLEREAD_DATABASE_URL", "postgres://host/name"),
+            ("DOUBLEREAD_ORT_DYLIB", "/opt/libonnxruntime.so"),
+        ];
+        let variables = variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let config = Layered::read(None, variables).unwrap().config().unwrap();
+        assert_eq!(config.service.data_dir, Path::new("/srv/data"));
+        assert_eq!(config.receive.listen.port(), 104);
+        assert_eq!(config.http.listen.port(), 8081);
+        assert_eq!(config.database.url, "postgres://host/name");
+        assert_eq!(config.infer.runtime_library.as_deref(), Some(Path::new("/opt/libonnxruntime.so")));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Typed settings: defaults, one TOML file, then the environment.
 //!
-//! In: `doubleread.toml` and variables such as `DOUBLEREAD__HTTP__ADDR`. Out: a [`Config`], with
+//! In: `doubleread.toml` and variables such as `DOUBLEREAD_HTTP_LISTEN`. Out: a [`Config`], with
 //! the origin of each value, or an error that names file, line and the nearest known key.
 
 mod layers;

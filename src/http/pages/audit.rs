@@ -123,9 +123,7 @@ fn measure(name: &'static str, figure: &Figure, explained: &'static str) -> Meas
         Figure::Known { value, low, high, method, .. } => {
             (format!("{value:.3}"), format!("{low:.3} to {high:.3} ({})", method.words()))
         }
-        Figure::NotEnoughCases { needed, .. } => {
-            ("not enough cases".to_owned(), format!("{needed} needed"))
-        }
+        Figure::NotEnoughCases { needed, .. } => ("not enough cases".to_owned(), format!("{needed} needed")),
         Figure::Undefined { .. } => ("can't be computed from these cases".to_owned(), String::new()),
     };
     Measure { name, value, interval, n: figure.n(), explained }
