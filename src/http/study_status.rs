@@ -336,7 +336,7 @@ fn read(case: &StatusCase) -> Phase {
             ("Being read", "readers differ: one more person settles it".to_owned(), Tone::Waiting)
         }
         "ai" => ("Being read", "read; the AI has not looked yet".to_owned(), Tone::Waiting),
-        _ => ("Being read", "on the worklist".to_owned(), Tone::Waiting),
+        _ => ("Open", "on the worklist".to_owned(), Tone::Waiting),
     };
     Phase { name: "Reading", word, words, tone }
 }

@@ -54,7 +54,7 @@
 
   // Keys: N normal, T technical recall (or inadequate), R recall (or abnormal).
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea")) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.("input, select, textarea")) return;
     const target = document.querySelector(`[data-key="${event.key.toLowerCase()}"]`);
     if (!target) return;
     event.preventDefault();

@@ -62,7 +62,8 @@ pub(super) async fn show(
     caller: Caller,
 ) -> Result<Response, HttpError> {
     let found = operations::attention(&state, &caller).await?;
-    let nothing = found.is_empty();
+    let models = state.models.models();
+    let nothing = found.is_empty() && models.iter().all(|model| model.provider.is_some());
     let words_of = |code: &str| words::capital(&words::code_words(code));
     let template = OperationsPage {
         frame: look.frame("Needs attention"),
@@ -110,9 +111,7 @@ pub(super) async fn show(
                 arrived: look.time(conflict.refused.received_at),
             })
             .collect(),
-        models: state
-            .models
-            .models()
+        models: models
             .into_iter()
             .map(|model| ModelStatus { trained_on: words::trained_on(&model.trained_on), ..model })
             .collect(),
