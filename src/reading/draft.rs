@@ -3,7 +3,7 @@
 //! In: a state, its policy, the time. Out: the events that follow, applied to the state as they
 //! are made. All of them are the service's own acts; what people ask for is in `decide`.
 
-use crate::vocab::{ChestOpinion, FindingCode, MammoOpinion, Opinion, ReadId, Timestamp};
+use crate::vocab::{ChestOpinion, MammoOpinion, Opinion, ReadId, Timestamp};
 
 use super::actor::Actor;
 use super::discordance::compare_ai;
@@ -93,15 +93,23 @@ impl<'a> Draft<'a> {
         if matches!(self.state.hold, Some(Hold::Deferred { reason: DeferReason::IdentityConflict, .. })) {
             return;
         }
-        let acts: Vec<(ReadId, Vec<FindingCode>)> = self
+        let finalised: Vec<(ReadId, Opinion)> = self
             .state
             .reads
             .iter()
-            .filter(|read| read.finalised_at.is_some() && !self.state.urgent_reads.contains(&read.id))
-            .map(|read| (read.id, urgent_findings(&read.current)))
-            .filter(|(_, findings)| !findings.is_empty())
+            .filter(|read| read.finalised_at.is_some())
+            .map(|read| (read.id, read.current.clone()))
             .collect();
-        for (read, findings) in acts {
+        for (read, opinion) in finalised {
+            self.tell_of_urgent_findings(read, &opinion);
+        }
+    }
+
+    /// Once for each finding of the case: a later read or an arbitration that says the same orders
+    /// no second CT and sends no second message.
+    fn tell_of_urgent_findings(&mut self, read: ReadId, opinion: &Opinion) {
+        let findings = self.state.urgent_findings_to_tell(opinion);
+        if !findings.is_empty() {
             self.follows(Event::UrgentActed { read, findings, follow_up: FollowUp::CtSameDay });
         }
     }
@@ -156,12 +164,7 @@ impl<'a> Draft<'a> {
         if let Some(ask) = order_again(read, opinion) {
             self.follows(ask);
         }
-        let known = urgent_findings(&standing.outcome);
-        let findings: Vec<_> =
-            urgent_findings(opinion).into_iter().filter(|finding| !known.contains(finding)).collect();
-        if !findings.is_empty() {
-            self.follows(Event::UrgentActed { read, findings, follow_up: FollowUp::CtSameDay });
-        }
+        self.tell_of_urgent_findings(read, opinion);
     }
 
     /// Lets the standing outcome leave; nothing without a conclusion from a finalised read (R17).
@@ -188,18 +191,6 @@ fn order_again(read: ReadId, outcome: &Opinion) -> Option<Event> {
     }
 }
 
-/// Findings that someone must hear of today.
-fn urgent_findings(opinion: &Opinion) -> Vec<FindingCode> {
-    match opinion {
-        Opinion::Chest(ChestOpinion::Abnormal { findings }) => {
-            findings.iter().filter(|finding| finding.urgent).map(|finding| finding.code).collect()
-        }
-        Opinion::Chest(ChestOpinion::Normal | ChestOpinion::Inadequate { .. }) | Opinion::Mammo(_) => {
-            Vec::new()
-        }
-    }
-}
-
 /// When a locked read will count by itself (R3); nothing where it counts already, or only by hand.
 ///
 /// Urgent cases, and reads with an urgent finding, do not wait.
@@ -207,7 +198,7 @@ pub(super) fn finalises_at(state: &CaseState, policy: &Policy, read: &Read) -> O
     if read.finalised_at.is_some() {
         return None;
     }
-    if state.set.urgent || !urgent_findings(&read.current).is_empty() {
+    if state.set.urgent || read.current.urgent_findings().next().is_some() {
         return Some(read.locked_at);
     }
     match policy.finalisation {

@@ -112,6 +112,15 @@ impl Opinion {
         }
     }
 
+    /// Findings that someone must hear of today (PATHWAYS X7).
+    pub fn urgent_findings(&self) -> impl Iterator<Item = &ChestFinding> {
+        let findings = match self {
+            Opinion::Chest(ChestOpinion::Abnormal { findings }) => findings.as_slice(),
+            Opinion::Chest(ChestOpinion::Normal | ChestOpinion::Inadequate { .. }) | Opinion::Mammo(_) => &[],
+        };
+        findings.iter().filter(|finding| finding.urgent)
+    }
+
     /// The top-level word: `normal`, `abnormal`, `inadequate`, `technical_recall` or `recall`.
     pub fn word(&self) -> &'static str {
         match self {

@@ -1,6 +1,7 @@
 //! The rows of `chest-verify`.
 
 use super::*;
+use crate::vocab::Laterality;
 
 fn abnormal() -> Opinion {
     chest_abnormal(FindingCode::Nodule)
@@ -79,6 +80,29 @@ fn x7_an_urgent_finding_acts_at_the_first_finalised_read_and_the_second_runs_bes
     play.read(2, chest_normal()).unwrap();
     assert_eq!(play.stands(), "arbitration by X8");
     assert_eq!(play.count("urgent_acted"), 1);
+}
+
+#[test]
+fn x7_the_same_finding_acts_once_a_case_and_another_side_or_finding_acts_again() {
+    let urgent = |code, side| {
+        let findings = vec![ChestFinding { urgent: true, side, ..finding(code) }];
+        Opinion::Chest(ChestOpinion::Abnormal { findings })
+    };
+    let left = urgent(FindingCode::Pneumothorax, Some(Laterality::Left));
+    let mut play = after_first(&plain("chest-verify"), Ai::Abnormal, chest_normal());
+    play.read(2, left.clone()).unwrap();
+    assert_eq!((play.stands().as_str(), play.count("urgent_acted")), ("arbitration by X8", 1));
+    let mut same = play.clone();
+    same.arbitrate(3, left).unwrap();
+    assert_eq!((same.stands().as_str(), same.count("urgent_acted")), ("abnormal by X8", 1));
+    let mut sideless = play.clone();
+    sideless.arbitrate(3, chest_urgent()).unwrap();
+    assert_eq!(sideless.count("urgent_acted"), 1);
+    let mut other_side = play.clone();
+    other_side.arbitrate(3, urgent(FindingCode::Pneumothorax, Some(Laterality::Right))).unwrap();
+    assert_eq!(other_side.count("urgent_acted"), 2);
+    play.arbitrate(3, urgent(FindingCode::Mass, Some(Laterality::Left))).unwrap();
+    assert_eq!(play.count("urgent_acted"), 2);
 }
 
 #[test]
