@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-use crate::config;
+use crate::config::{self, Flag};
 
 /// What to do with the configuration.
 #[derive(Debug, clap::Subcommand)]
@@ -15,14 +15,14 @@ pub(super) enum ConfigCommand {
     /// Print each setting in force
     #[command(after_help = "Example:\n  doubleread config show --origin")]
     Show {
-        /// Say where each value comes from (default, file or environment)
+        /// Say where each value comes from (default, file, environment or flag)
         #[arg(long)]
         origin: bool,
     },
 }
 
-pub(super) fn run(command: ConfigCommand, path: Option<&Path>) -> anyhow::Result<ExitCode> {
-    let (_, layered) = config::load(path)?;
+pub(super) fn run(command: ConfigCommand, path: Option<&Path>, flags: &[Flag]) -> anyhow::Result<ExitCode> {
+    let (_, layered) = config::load(path, flags)?;
     let mut out = std::io::stdout().lock();
     match command {
         ConfigCommand::Check => writeln!(out, "the configuration is good")?,

@@ -9,6 +9,7 @@ mod compose;
 mod config;
 mod demo;
 mod doctor;
+mod flags;
 mod generate;
 mod migrate;
 mod output;
@@ -22,7 +23,7 @@ mod verify;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// What an exit code other than 0 says.
 pub(crate) const FAILED: u8 = 1;
@@ -48,6 +49,8 @@ struct Arguments {
     /// Configuration file (default: doubleread.toml here, if there is one)
     #[arg(long, short, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
+    #[command(flatten)]
+    flags: flags::Flags,
     #[command(subcommand)]
     command: Command,
 }
@@ -55,7 +58,8 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the service
-    #[command(after_help = "Example:\n  doubleread --config /etc/doubleread.toml serve")]
+    #[command(after_help = "Examples:\n  doubleread --config /etc/doubleread.toml serve\n  \
+                            doubleread serve --data-dir /srv/doubleread --set completeness.quiet_seconds=60")]
     Serve,
     /// Run the whole service on this machine with synthetic patients
     Demo(demo::Demo),
@@ -107,10 +111,19 @@ pub fn run() -> ExitCode {
 
 fn execute(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let path = arguments.config.as_deref();
-    let configured = || crate::config::load(path).map(|(config, _)| config);
+    let flags = arguments.flags.given();
+    let takes_none = matches!(
+        arguments.command,
+        Command::Send(_) | Command::Phantom(_) | Command::Samples { .. } | Command::Completions(_)
+    );
+    if let (true, Some(flag)) = (takes_none, flags.first()) {
+        let message = format!("{} is a setting of the service, which this command does not use", flag.name);
+        Arguments::command().error(clap::error::ErrorKind::ArgumentConflict, message).exit();
+    }
+    let configured = || crate::config::load(path, &flags).map(|(config, _)| config);
     match arguments.command {
         Command::Serve => in_runtime(serve::run(&configured()?)),
-        Command::Demo(arguments) => in_runtime(demo::run(arguments)),
+        Command::Demo(arguments) => in_runtime(demo::run(arguments, path, &flags)),
         Command::Send(arguments) => in_runtime(send::run(arguments)),
         Command::Phantom(arguments) => generate::run_phantom(&arguments),
         Command::Samples { folder } => {
@@ -123,7 +136,7 @@ fn execute(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Migrate => in_runtime(migrate::run(&configured()?)),
         Command::User(command) => in_runtime(user::run(command, &configured()?)),
         Command::Token(command) => in_runtime(token::run(command, &configured()?)),
-        Command::Config(command) => config::run(command, path),
+        Command::Config(command) => config::run(command, path, &flags),
         Command::Completions(command) => completions::run(&command),
     }
 }

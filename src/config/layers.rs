@@ -1,4 +1,4 @@
-//! Three layers of settings, each value with the layer that it came from.
+//! Four layers of settings, each value with the layer that it came from: defaults, file, environment, flags.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -6,24 +6,7 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 use super::Config;
-
-/// Variables that begin so are settings: `DOUBLEREAD_SECTION_KEY`, such as `DOUBLEREAD_HTTP_LISTEN`.
-const PREFIX: &str = "DOUBLEREAD_";
-/// Names that other systems rely on, beside the pattern.
-const SHORT_NAMES: &[(&str, &str)] = &[
-    ("DOUBLEREAD_DATA_DIR", "service.data_dir"),
-    ("DOUBLEREAD_DIMSE_LISTEN", "receive.listen"),
-    ("DOUBLEREAD_ORT_DYLIB", "infer.runtime_library"),
-    // Settings that have no default value stand in no list of defaults.
-    ("DOUBLEREAD_INFER_RUNTIME_LIBRARY", "infer.runtime_library"),
-    ("DOUBLEREAD_INFER_FALLBACK", "infer.fallback"),
-    ("DOUBLEREAD_INFER_ACTIVE_CHEST", "infer.active.chest"),
-    ("DOUBLEREAD_INFER_ACTIVE_MAMMO", "infer.active.mammo"),
-    ("DOUBLEREAD_POST_ENDPOINT_BEARER_TOKEN_FILE", "post.endpoint.bearer_token_file"),
-    ("DOUBLEREAD_RECEIVE_UNKNOWN_SOURCES", "receive.unknown_sources"),
-];
-/// Variables of the test suite, which are no settings.
-const OF_TESTS: &[&str] = &["DOUBLEREAD_SHARED_DATA", "DOUBLEREAD_TEST_SEED"];
+use super::overrides::{self, Flag, Override};
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +17,8 @@ pub enum Origin {
     File(PathBuf),
     /// An environment variable.
     Environment(String),
+    /// A flag of the command line.
+    Flag(String),
 }
 
 impl std::fmt::Display for Origin {
@@ -42,6 +27,7 @@ impl std::fmt::Display for Origin {
             Origin::Default => f.write_str("default"),
             Origin::File(path) => write!(f, "{}", path.display()),
             Origin::Environment(name) => write!(f, "${name}"),
+            Origin::Flag(name) => write!(f, "flag {name}"),
         }
     }
 }
@@ -68,9 +54,17 @@ pub enum ConfigError {
         /// What is wrong, with the nearest known key.
         message: String,
     },
-    /// An environment variable is not a known setting or has a value of the wrong kind.
-    #[error("environment: {message}")]
-    Environment {
+    /// A variable or a flag is not a known setting.
+    #[error("{message}")]
+    Unknown {
+        /// What is wrong, with the nearest known name.
+        message: String,
+    },
+    /// The value of a variable or a flag is not one that the setting takes.
+    #[error("{origin}: {message}")]
+    Value {
+        /// Where the value came from.
+        origin: Origin,
         /// What is wrong.
         message: String,
     },
@@ -84,15 +78,16 @@ pub struct Layered {
 }
 
 impl Layered {
-    /// Merges the defaults, `path` if given, and the variables that begin with `DOUBLEREAD_`.
+    /// Merges the defaults, `path` if given, the variables that begin with `DOUBLEREAD_`, and the flags.
     pub fn read(
         path: Option<&Path>,
         environment: impl Iterator<Item = (String, String)>,
+        flags: &[Flag],
     ) -> Result<Self, ConfigError> {
         let defaults = Table::try_from(Config::default())
-            .map_err(|error| ConfigError::Environment { message: error.to_string() })?;
+            .map_err(|error| ConfigError::Value { origin: Origin::Default, message: error.to_string() })?;
         let mut layered = Self { merged: Table::new(), origins: BTreeMap::new() };
-        layered.lay_over(defaults, &Origin::Default);
+        layered.lay_over(defaults.clone(), &Origin::Default);
         if let Some(path) = path {
             let text = std::fs::read_to_string(path)
                 .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
@@ -101,32 +96,29 @@ impl Layered {
             let table: Table = text.parse().map_err(|error| in_file(path, &text, &error))?;
             layered.lay_over(table, &Origin::File(path.to_owned()));
         }
-        let known: Vec<String> = layered.origins.keys().cloned().collect();
-        for (name, value) in environment {
-            if !name.starts_with(PREFIX) || OF_TESTS.contains(&name.as_str()) {
-                continue;
-            }
-            let key = key_of(&name, &known)?;
-            let keys: Vec<String> = key.split('.').map(str::to_owned).collect();
-            let mut table = Table::new();
-            insert_at(&mut table, &keys, parse_value(&value));
-            layered.lay_over(table, &Origin::Environment(name.clone()));
+        let over = overrides::read(&leaves(&defaults), environment, flags)?;
+        let under = layered.merged.clone();
+        for one in &over {
+            layered.lay_over(one.table(), &one.origin);
+        }
+        if let Err(error) = typed(&layered.merged) {
+            let origin = first_refused(under, &over).unwrap_or(Origin::Default);
+            return Err(ConfigError::Value { origin, message: error.message().to_owned() });
         }
         Ok(layered)
     }
 
     /// The typed settings.
     pub fn config(&self) -> Result<Config, ConfigError> {
-        self.merged.clone().try_into().map_err(|error: toml::de::Error| ConfigError::Environment {
-            message: with_suggestion(error.message()),
+        typed(&self.merged).map_err(|error| ConfigError::Value {
+            origin: Origin::Default,
+            message: error.message().to_owned(),
         })
     }
 
     /// Each setting as `section.key`, its value as TOML, and its origin.
     pub fn values(&self) -> Vec<(String, String, Origin)> {
-        let mut leaves = Vec::new();
-        collect(&self.merged, "", &mut leaves);
-        leaves
+        leaves(&self.merged)
             .into_iter()
             .map(|(key, value)| {
                 let origin = self.origins.get(&key).cloned().unwrap_or(Origin::Default);
@@ -135,31 +127,30 @@ impl Layered {
             .collect()
     }
 
+    /// Whether nobody has said anything of a setting, given as `section.key`.
+    pub fn is_default(&self, key: &str) -> bool {
+        self.origins.get(key).is_none_or(|origin| *origin == Origin::Default)
+    }
+
     fn lay_over(&mut self, table: Table, origin: &Origin) {
-        let mut leaves = Vec::new();
-        collect(&table, "", &mut leaves);
-        for (key, _) in &leaves {
-            self.origins.insert(key.clone(), origin.clone());
+        for (key, _) in leaves(&table) {
+            self.origins.insert(key, origin.clone());
         }
         merge(&mut self.merged, table);
     }
 }
 
-/// The setting that a variable names.
-fn key_of(name: &str, known: &[String]) -> Result<String, ConfigError> {
-    let variable = |key: &str| format!("{PREFIX}{}", key.to_uppercase().replace('.', "_"));
-    if let Some((_, key)) = SHORT_NAMES.iter().find(|(short, _)| *short == name) {
-        return Ok((*key).to_owned());
-    }
-    if let Some(key) = known.iter().find(|key| variable(key) == name) {
-        return Ok(key.clone());
-    }
-    let names =
-        known.iter().map(|key| variable(key)).chain(SHORT_NAMES.iter().map(|(short, _)| (*short).to_owned()));
-    let nearest =
-        names.max_by(|a, b| strsim::jaro_winkler(name, a).total_cmp(&strsim::jaro_winkler(name, b)));
-    let message = format!("unknown variable {name}, did you mean {}?", nearest.unwrap_or_default());
-    Err(ConfigError::Environment { message })
+fn typed(merged: &Table) -> Result<Config, toml::de::Error> {
+    merged.clone().try_into()
+}
+
+/// Where the override came from after which the settings can't be read any more.
+fn first_refused(mut merged: Table, over: &[Override]) -> Option<Origin> {
+    let refused = |one: &&Override| {
+        merge(&mut merged, one.table());
+        typed(&merged).is_err()
+    };
+    over.iter().find(refused).map(|one| one.origin.clone())
 }
 
 fn merge(under: &mut Table, over: Table) {
@@ -173,38 +164,20 @@ fn merge(under: &mut Table, over: Table) {
     }
 }
 
-fn collect(table: &Table, path: &str, leaves: &mut Vec<(String, Value)>) {
-    for (key, value) in table {
-        let full = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-        match value {
-            Value::Table(inner) => collect(inner, &full, leaves),
-            value => leaves.push((full, value.clone())),
-        }
-    }
-}
-
-fn insert_at(table: &mut Table, keys: &[String], value: Value) {
-    match keys {
-        [] => {}
-        [last] => {
-            table.insert(last.clone(), value);
-        }
-        [first, rest @ ..] => {
-            let inner = table.entry(first.clone()).or_insert_with(|| Value::Table(Table::new()));
-            if let Value::Table(inner) = inner {
-                insert_at(inner, rest, value);
+/// Each value below a table, with its path as `section.key`.
+fn leaves(table: &Table) -> Vec<(String, Value)> {
+    fn collect(table: &Table, path: &str, leaves: &mut Vec<(String, Value)>) {
+        for (key, value) in table {
+            let full = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+            match value {
+                Value::Table(inner) => collect(inner, &full, leaves),
+                value => leaves.push((full, value.clone())),
             }
         }
     }
-}
-
-/// A variable's text as TOML if it is that (`8`, `true`, `["a"]`), else as a plain string.
-fn parse_value(text: &str) -> Value {
-    format!("v = {text}")
-        .parse::<Table>()
-        .ok()
-        .and_then(|mut table| table.remove("v"))
-        .unwrap_or_else(|| Value::String(text.to_owned()))
+    let mut found = Vec::new();
+    collect(table, "", &mut found);
+    found
 }
 
 fn in_file(path: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
@@ -219,13 +192,9 @@ fn with_suggestion(message: &str) -> String {
     let Some(given) = quoted.next().filter(|_| message.starts_with("unknown")) else {
         return message.to_owned();
     };
-    let nearest =
-        quoted.max_by(|a, b| strsim::jaro_winkler(given, a).total_cmp(&strsim::jaro_winkler(given, b)));
-    match nearest {
-        Some(nearest) if strsim::jaro_winkler(given, nearest) > 0.7 => {
-            format!("unknown key `{given}`, did you mean `{nearest}`?")
-        }
-        _ => message.to_owned(),
+    match overrides::nearest(given, quoted) {
+        Some(nearest) => format!("unknown key `{given}`, did you mean `{nearest}`?"),
+        None => message.to_owned(),
     }
 }
 
@@ -243,7 +212,7 @@ mod tests {
     #[test]
     fn a_typing_error_names_file_line_and_the_nearest_key() {
         let (_dir, path) = written("[service]\ntime_zone = \"UTC\"\ndata_dri = \"x\"\n");
-        let error = Layered::read(Some(&path), std::iter::empty()).unwrap_err().to_string();
+        let error = Layered::read(Some(&path), std::iter::empty(), &[]).unwrap_err().to_string();
         assert!(error.contains("doubleread.toml:3:"), "{error}");
         assert!(error.contains("did you mean `data_dir`?"), "{error}");
     }
@@ -252,7 +221,7 @@ mod tests {
     fn the_environment_lies_over_the_file_and_the_file_over_the_defaults() {
         let (_dir, path) = written("[service]\ntime_zone = \"UTC\"\n[database.limits]\nsqlite_readers = 3\n");
         let variables = [("DOUBLEREAD_DATABASE_LIMITS_SQLITE_READERS".to_owned(), "5".to_owned())];
-        let layered = Layered::read(Some(&path), variables.into_iter()).unwrap();
+        let layered = Layered::read(Some(&path), variables.into_iter(), &[]).unwrap();
         let config = layered.config().unwrap();
         assert_eq!((config.database.limits.sqlite_readers, config.service.time_zone.as_str()), (5, "UTC"));
         let origin = |key: &str| layered.values().into_iter().find(|v| v.0 == key).unwrap().2.to_string();
@@ -263,8 +232,37 @@ mod tests {
     #[test]
     fn an_unknown_variable_is_refused() {
         let variables = [("DOUBLEREAD_HTTP_LISTN".to_owned(), "x".to_owned())];
-        let error = Layered::read(None, variables.into_iter()).unwrap_err().to_string();
+        let error = Layered::read(None, variables.into_iter(), &[]).unwrap_err().to_string();
         assert!(error.contains("did you mean DOUBLEREAD_HTTP_LISTEN?"), "{error}");
+    }
+
+    #[test]
+    fn a_flag_lies_over_the_environment() {
+        let variables = [("DOUBLEREAD_HTTP_LISTEN".to_owned(), "127.0.0.1:1".to_owned())];
+        let flags = [
+            Flag { name: "--http-listen".into(), key: "http.listen".into(), value: "127.0.0.1:2".into() },
+            Flag { name: "--set".into(), key: "infer.active.chest".into(), value: "chest-1".into() },
+            Flag { name: "--data-dir".into(), key: "service.data_dir".into(), value: "2024".into() },
+        ];
+        let layered = Layered::read(None, variables.into_iter(), &flags).unwrap();
+        let config = layered.config().unwrap();
+        assert_eq!(config.http.listen.port(), 2);
+        assert_eq!(config.infer.active.chest.as_deref(), Some("chest-1"));
+        assert_eq!(config.service.data_dir, Path::new("2024"), "a folder may be called like a number");
+        let origin = layered.values().into_iter().find(|v| v.0 == "http.listen").unwrap().2;
+        assert_eq!(origin.to_string(), "flag --http-listen");
+    }
+
+    #[test]
+    fn a_flag_with_an_unknown_key_or_a_wrong_value_is_named() {
+        let set = |key: &str, value: &str| {
+            let flag = Flag { name: "--set".into(), key: key.into(), value: value.into() };
+            Layered::read(None, std::iter::empty(), &[flag]).unwrap_err().to_string()
+        };
+        let error = set("http.listn", "x");
+        assert_eq!(error, "flag --set: unknown key http.listn, did you mean http.listen?");
+        let error = set("database.limits.sqlite_readers", "many");
+        assert!(error.starts_with("flag --set: ") && error.contains("invalid type"), "{error}");
     }
 
     #[test]
@@ -277,7 +275,7 @@ mod tests {
             ("DOUBLEREAD_ORT_DYLIB", "/opt/libonnxruntime.so"),
         ];
         let variables = variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let config = Layered::read(None, variables).unwrap().config().unwrap();
+        let config = Layered::read(None, variables, &[]).unwrap().config().unwrap();
         assert_eq!(config.service.data_dir, Path::new("/srv/data"));
         assert_eq!(config.receive.listen.port(), 104);
         assert_eq!(config.http.listen.port(), 8081);
@@ -288,8 +286,8 @@ mod tests {
     #[test]
     fn the_example_lists_every_setting_with_its_default() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/doubleread.example.toml");
-        let example = Layered::read(Some(&path), std::iter::empty()).unwrap();
-        let defaults = Layered::read(None, std::iter::empty()).unwrap();
+        let example = Layered::read(Some(&path), std::iter::empty(), &[]).unwrap();
+        let defaults = Layered::read(None, std::iter::empty(), &[]).unwrap();
         for ((key, value, origin), (_, default, _)) in example.values().into_iter().zip(defaults.values()) {
             assert_ne!(origin, Origin::Default, "{key} is not in the example");
             assert_eq!(value, default, "{key} has another value in the example");

@@ -1,15 +1,18 @@
-//! Typed settings: defaults, one TOML file, then the environment.
+//! Typed settings: defaults, one TOML file, the environment, then flags.
 //!
-//! In: `doubleread.toml` and variables such as `DOUBLEREAD_HTTP_LISTEN`. Out: a [`Config`], with
-//! the origin of each value, or an error that names file, line and the nearest known key.
+//! In: `doubleread.toml`, variables such as `DOUBLEREAD_HTTP_LISTEN`, and flags such as `--http-listen`.
+//! Out: a [`Config`], with the origin of each value, or an error that names file, line and the
+//! nearest known key.
 
 mod layers;
+mod overrides;
 
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 pub use layers::{ConfigError, Layered, Origin};
+pub use overrides::Flag;
 
 /// Everything that can be set.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -125,13 +128,18 @@ impl Default for Pathways {
 /// Where the configuration is looked for when no path is given.
 pub const DEFAULT_PATH: &str = "doubleread.toml";
 
-/// Reads the file (`path`, else `doubleread.toml` if there is one) and the environment.
-pub fn load(path: Option<&Path>) -> Result<(Config, Layered), ConfigError> {
-    let chosen = match path {
-        Some(path) => Some(path.to_owned()),
-        None => Some(PathBuf::from(DEFAULT_PATH)).filter(|p| p.exists()),
-    };
-    let layered = Layered::read(chosen.as_deref(), std::env::vars())?;
+/// Reads the file (`path`, else `doubleread.toml` if there is one), the environment and the flags.
+pub fn load(path: Option<&Path>, flags: &[Flag]) -> Result<(Config, Layered), ConfigError> {
+    let here = Path::new(DEFAULT_PATH);
+    load_named(path.or_else(|| here.exists().then_some(here)), flags)
+}
+
+/// The same without looking for a file that was not named.
+pub fn load_named(path: Option<&Path>, flags: &[Flag]) -> Result<(Config, Layered), ConfigError> {
+    // A variable that is no text is none of ours.
+    let environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let layered = Layered::read(path, environment, flags)?;
     let config = layered.config()?;
     Ok((config, layered))
 }

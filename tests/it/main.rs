@@ -1,5 +1,6 @@
 //! Tests of the service through its own boundaries: real files, sockets and databases.
 
+mod command_line;
 mod durability;
 mod infer_case;
 mod infer_fixture;

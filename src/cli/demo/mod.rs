@@ -16,7 +16,7 @@ use anyhow::{Context, bail};
 
 use super::compose::Service;
 use super::output::{Progress, table};
-use crate::config::Config;
+use crate::config::{self, Config, ConfigError, Flag};
 use crate::http::loopback_record::{self, Faults};
 use crate::receive::send::{Sent, Target, push};
 use crate::store::Store;
@@ -34,15 +34,6 @@ pub(super) struct Demo {
     /// Studies to push
     #[arg(long, default_value = "sample-dicom")]
     studies: PathBuf,
-    /// Folder of database, archive and posted resources
-    #[arg(long, default_value = "var")]
-    data_dir: PathBuf,
-    /// Address of pages and API
-    #[arg(long, default_value = "127.0.0.1:8080")]
-    http: SocketAddr,
-    /// Address of the DICOM receiver
-    #[arg(long, default_value = "127.0.0.1:11112")]
-    dicom: SocketAddr,
     /// Address of the loopback FHIR record
     #[arg(long, default_value = "127.0.0.1:8090")]
     record: SocketAddr,
@@ -56,15 +47,9 @@ const POSTED_WITHIN: u64 = 300;
 /// How often it looks, milliseconds.
 const LOOK_MS: u64 = 100;
 
-pub(super) async fn run(arguments: Demo) -> anyhow::Result<ExitCode> {
-    let mut config = Config::default();
-    config.telemetry.filter = "warn".into();
+pub(super) async fn run(arguments: Demo, path: Option<&Path>, flags: &[Flag]) -> anyhow::Result<ExitCode> {
+    let mut config = demo_config(path, flags)?;
     telemetry::start_logs(&config.telemetry)?;
-    config.service.data_dir.clone_from(&arguments.data_dir);
-    config.service.synthetic_patients = true;
-    config.completeness.quiet_seconds = QUIET_SECONDS;
-    config.http.listen = arguments.http;
-    config.receive.listen = arguments.dicom;
 
     let files = studies::dicom_files(&arguments.studies)
         .with_context(|| format!("can't read the studies in {}", arguments.studies.display()))?;
@@ -74,8 +59,8 @@ pub(super) async fn run(arguments: Demo) -> anyhow::Result<ExitCode> {
             arguments.studies.display()
         );
     }
-    std::fs::create_dir_all(&arguments.data_dir)?;
-    let shelf = arguments.data_dir.join("record");
+    std::fs::create_dir_all(&config.service.data_dir)?;
+    let shelf = config.service.data_dir.join("record");
     let (record, _receiver) =
         loopback_record::serve(arguments.record, shelf, Faults::NONE).await.with_context(|| {
             format!("can't start the loopback record on {}; is something else there?", arguments.record)
@@ -112,6 +97,20 @@ pub(super) async fn run(arguments: Demo) -> anyhow::Result<ExitCode> {
         service.stopped().await?;
     }
     Ok(if service.stop().await { ExitCode::SUCCESS } else { ExitCode::from(super::FAILED) })
+}
+
+/// Environment and flags over what suits a demonstration. A `doubleread.toml` that lies here belongs to
+/// a real service, so it is read only where it is named.
+fn demo_config(path: Option<&Path>, flags: &[Flag]) -> Result<Config, ConfigError> {
+    let (mut config, layered) = config::load_named(path, flags)?;
+    config.service.synthetic_patients = true;
+    if layered.is_default("telemetry.filter") {
+        config.telemetry.filter = "warn".into();
+    }
+    if layered.is_default("completeness.quiet_seconds") {
+        config.completeness.quiet_seconds = QUIET_SECONDS;
+    }
+    Ok(config)
 }
 
 /// Pushes every file through real associations, as two modalities would.
