@@ -48,7 +48,7 @@ fn accept(request: &[u8]) -> Vec<u8> {
     out
 }
 
-fn element<'a>(command: &'a [u8], wanted: u16) -> &'a [u8] {
+fn element(command: &[u8], wanted: u16) -> &[u8] {
     let mut at = 0;
     while at + 8 <= command.len() {
         let number = u16::from_le_bytes([command[at + 2], command[at + 3]]);
