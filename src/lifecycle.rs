@@ -21,9 +21,23 @@ pub struct Lifecycle {
 }
 
 impl Lifecycle {
-    /// A lifecycle that nothing has stopped yet.
-    pub fn new() -> Self {
-        Self::default()
+    /// A lifecycle that SIGTERM and SIGINT stop, from this moment on: made before anything is opened or
+    /// bound, so that a stop during the start is a stop like any other. Needs a tokio runtime.
+    pub fn begin() -> std::io::Result<Self> {
+        let lifecycle = Self::default();
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let stop = lifecycle.stop_signal();
+        // Not among the tasks that a stop waits for: it is what begins the stop.
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = terminate.recv() => tracing::info!("SIGTERM: no new work, finishing what is in flight"),
+                _ = interrupt.recv() => tracing::info!("interrupt: no new work, finishing what is in flight"),
+                () = stop.cancelled() => {}
+            }
+            stop.cancel();
+        });
+        Ok(lifecycle)
     }
 
     /// The signal that tasks watch.
@@ -45,17 +59,14 @@ impl Lifecycle {
         self.stop.cancel();
     }
 
-    /// Returns once SIGTERM or SIGINT has come or a stop was asked for.
-    pub async fn stopped(&self) -> std::io::Result<()> {
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        tokio::select! {
-            _ = terminate.recv() => tracing::info!("SIGTERM: no new work, finishing what is in flight"),
-            _ = interrupt.recv() => tracing::info!("interrupt: no new work, finishing what is in flight"),
-            () = self.stop.cancelled() => {}
-        }
-        self.stop.cancel();
-        Ok(())
+    /// Returns once a stop was asked for.
+    pub async fn stopped(&self) {
+        self.stop.cancelled().await;
+    }
+
+    /// What `work` comes to, or `None` where a stop came first: `work` is then given up where it stands.
+    pub async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        self.stop.run_until_cancelled(work).await
     }
 
     /// Waits for every task; `false` if some were still running at the bound.
@@ -72,7 +83,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_stop_waits_for_what_is_in_flight() {
-        let lifecycle = Lifecycle::new();
+        let lifecycle = Lifecycle::default();
         let stop = lifecycle.stop_signal();
         let task = lifecycle.spawn(async move {
             stop.cancelled().await;
@@ -81,5 +92,13 @@ mod tests {
         });
         assert!(lifecycle.finish().await);
         assert_eq!(task.await.unwrap(), 7);
+    }
+
+    #[tokio::test]
+    async fn a_stop_gives_up_a_start_that_takes_long() {
+        let lifecycle = Lifecycle::begin().unwrap();
+        lifecycle.stop();
+        assert_eq!(lifecycle.unless_stopped(std::future::pending::<()>()).await, None);
+        assert!(lifecycle.finish().await);
     }
 }

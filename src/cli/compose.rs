@@ -32,8 +32,7 @@ pub(super) struct Service {
 
 impl Service {
     /// Starts what the duties of the configuration name. Associations are accepted first; models load meanwhile.
-    pub async fn start(config: &Config) -> anyhow::Result<Self> {
-        let lifecycle = Lifecycle::new();
+    pub async fn start(config: &Config, lifecycle: &Lifecycle) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let store = open_store(config).await.context("can't open the database")?;
         store.migrate(clock.now()).await.context("can't migrate the database")?;
@@ -75,7 +74,7 @@ impl Service {
                 qa_secret: qa_secret(config)?,
                 post: config.post.clone(),
             });
-            pipeline.start(&lifecycle);
+            pipeline.start(lifecycle);
         }
 
         let mut http_address = None;
@@ -103,12 +102,7 @@ impl Service {
                 }
             });
         }
-        Ok(Self { store, receive_address, http_address, lifecycle })
-    }
-
-    /// Returns when the process is asked to stop.
-    pub async fn stopped(&self) -> std::io::Result<()> {
-        self.lifecycle.stopped().await
+        Ok(Self { store, receive_address, http_address, lifecycle: lifecycle.clone() })
     }
 
     /// Stops in order; `false` if something was still running at the bound.

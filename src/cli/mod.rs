@@ -32,6 +32,9 @@ pub(crate) const USAGE: u8 = 2;
 /// Some objects or checks failed, others did not.
 pub(crate) const IN_PART: u8 = 3;
 
+/// Longest wait for blocking calls once the command itself is done.
+const BLOCKING_ENDS_WITHIN: std::time::Duration = std::time::Duration::from_millis(500);
+
 const AFTER_HELP: &str = "\
 Examples:
   doubleread demo                         a whole service with synthetic patients on this machine
@@ -122,7 +125,7 @@ fn execute(arguments: Arguments) -> anyhow::Result<ExitCode> {
     }
     let configured = || crate::config::load(path, &flags).map(|(config, _)| config);
     match arguments.command {
-        Command::Serve => in_runtime(serve::run(&configured()?)),
+        Command::Serve => in_runtime(serve::run(path, &flags)),
         Command::Demo(arguments) => in_runtime(demo::run(arguments, path, &flags)),
         Command::Send(arguments) => in_runtime(send::run(arguments)),
         Command::Phantom(arguments) => generate::run_phantom(&arguments),
@@ -143,5 +146,14 @@ fn execute(arguments: Arguments) -> anyhow::Result<ExitCode> {
 
 /// Runs a command that needs sockets, files or the database.
 fn in_runtime(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(command)
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let outcome = runtime.block_on(command);
+    // A blocking call that hangs (a disk that does not answer) must not hold the process.
+    runtime.shutdown_timeout(BLOCKING_ENDS_WITHIN);
+    outcome
+}
+
+/// The exit code of a service whose stop ended within its bound, or did not.
+fn stopped_in_order(finished: bool) -> ExitCode {
+    if finished { ExitCode::SUCCESS } else { ExitCode::from(FAILED) }
 }

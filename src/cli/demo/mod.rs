@@ -18,6 +18,7 @@ use super::compose::Service;
 use super::output::{Progress, table};
 use crate::config::{self, Config, ConfigError, Flag};
 use crate::http::loopback_record::{self, Faults};
+use crate::lifecycle::Lifecycle;
 use crate::receive::send::{Sent, Target, push};
 use crate::store::Store;
 use crate::telemetry;
@@ -48,7 +49,17 @@ const POSTED_WITHIN: u64 = 300;
 const LOOK_MS: u64 = 100;
 
 pub(super) async fn run(arguments: Demo, path: Option<&Path>, flags: &[Flag]) -> anyhow::Result<ExitCode> {
-    let mut config = demo_config(path, flags)?;
+    let lifecycle = Lifecycle::begin()?;
+    let config = demo_config(path, flags)?;
+    match lifecycle.unless_stopped(show(arguments, config, &lifecycle)).await {
+        Some(outcome) => outcome?,
+        None => eprintln!("stopping"),
+    }
+    Ok(super::stopped_in_order(lifecycle.finish().await))
+}
+
+/// Runs the demonstration; without `--exit` until a stop.
+async fn show(arguments: Demo, mut config: Config, lifecycle: &Lifecycle) -> anyhow::Result<()> {
     telemetry::start_logs(&config.telemetry)?;
 
     let files = studies::dicom_files(&arguments.studies)
@@ -67,7 +78,7 @@ pub(super) async fn run(arguments: Demo, path: Option<&Path>, flags: &[Flag]) ->
         })?;
     config.post.endpoint.url = format!("http://{record}/");
 
-    let service = Service::start(&config).await.context("the service did not start")?;
+    let service = Service::start(&config, lifecycle).await.context("the service did not start")?;
     let http = service.http_address.context("no address for pages")?;
     let dicom = service.receive_address.context("no address for DICOM")?;
     eprintln!("pages on http://{http}, DICOM on {dicom}, loopback record on http://{record}");
@@ -94,9 +105,9 @@ pub(super) async fn run(arguments: Demo, path: Option<&Path>, flags: &[Flag]) ->
         print_results(&service.store, &studies, record).await?;
     } else {
         eprintln!("Ctrl-C ends it.");
-        service.stopped().await?;
+        lifecycle.stopped().await;
     }
-    Ok(if service.stop().await { ExitCode::SUCCESS } else { ExitCode::from(super::FAILED) })
+    Ok(())
 }
 
 /// Environment and flags over what suits a demonstration. A `doubleread.toml` that lies here belongs to
