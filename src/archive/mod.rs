@@ -4,16 +4,19 @@
 //! `<root>/objects/ab/cd/<hash>.dcm`, where the hash is BLAKE3 of the whole file, and reads
 //! and checks of them by that hash. Nothing under a final name is ever changed, and no text
 //! from the wire takes part in a path. A publication is durable before it is reported:
-//! file data synced, renamed, folder synced.
+//! file data synced, renamed, folder synced. Any number of processes may write to one archive;
+//! an object that a row names is never removed.
 //!
 //! Callers use [`Archive`] to read and [`Incoming`] to write; an object store later offers
 //! the same two.
 
 mod draft;
 mod incoming;
+mod locks;
 
 pub use draft::{Draft, Sealed};
 pub use incoming::{Incoming, Published};
+pub use locks::Removal;
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -30,6 +33,15 @@ pub enum ArchiveError {
     Io {
         /// What was being done.
         act: &'static str,
+        /// The system's answer.
+        #[source]
+        source: io::Error,
+    },
+    /// The object has its name, but it is not certain that it keeps it: to be taken back.
+    #[error("an object's name is not durable")]
+    NotDurable {
+        /// The name.
+        hash: String,
         /// The system's answer.
         #[source]
         source: io::Error,

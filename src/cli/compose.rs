@@ -128,13 +128,21 @@ fn qa_secret(config: &Config) -> anyhow::Result<[u8; 32]> {
     Ok(key)
 }
 
+/// Writes a new key, whole or not at all; where another process was first, its key stands.
 fn write_secret(path: &Path) -> anyhow::Result<()> {
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
     let key: [u8; 32] = rand::random();
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let draft = path.with_extension(uuid::Uuid::new_v4().to_string());
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
     file.write_all(hex::encode(key).as_bytes())?;
-    Ok(file.sync_all()?)
+    file.sync_all()?;
+    let placed = std::fs::hard_link(&draft, path);
+    std::fs::remove_file(&draft)?;
+    match placed {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 /// The registry as the pages see it.

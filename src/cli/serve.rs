@@ -21,6 +21,7 @@ pub(super) async fn run(path: Option<&Path>, flags: &[Flag]) -> anyhow::Result<E
     if let Some(address) = service.http_address {
         tracing::info!(%address, "pages and API");
     }
+    tracing::info!(duties = ?config.service.duties, "the service is up");
     lifecycle.stopped().await;
     Ok(super::stopped_in_order(service.stop().await))
 }

@@ -23,4 +23,11 @@ impl InstanceRegister for StoreRegister {
             })
         })
     }
+
+    fn is_named(&self, instance: Instance) -> BoxFuture<'_, Result<bool, RegisterError>> {
+        Box::pin(async move {
+            let named = self.0.has_bytes(&instance.sop_instance_uid, &instance.content_hash).await;
+            named.map_err(|error| RegisterError::Unknown(Box::new(error)))
+        })
+    }
 }

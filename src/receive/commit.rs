@@ -4,7 +4,7 @@
 //! one batch is on its way, the next one gathers; nothing waits for company.
 
 use super::object::Refusal;
-use crate::archive::{Incoming, Published, Sealed};
+use crate::archive::{ArchiveError, Incoming, Published, Sealed};
 use crate::vocab::{Clock, Instance, Registration};
 use futures::future::BoxFuture;
 use std::sync::Arc;
@@ -17,6 +17,9 @@ pub trait InstanceRegister: Send + Sync + 'static {
     /// Two of one call may be the same instance (the second is `AlreadyStored`, or `Conflict` if
     /// its hash differs). A `Conflict` is recorded, so that a person sees both.
     fn register(&self, instances: Vec<Instance>) -> BoxFuture<'_, Result<Vec<Registration>, RegisterError>>;
+
+    /// Whether a row names the bytes of this instance: its own or that of a conflict.
+    fn is_named(&self, instance: Instance) -> BoxFuture<'_, Result<bool, RegisterError>>;
 }
 
 /// Why instances were not registered.
@@ -39,6 +42,15 @@ struct Waiting {
 
 /// An object under its final name that waits for its row.
 type Placed = (Instance, oneshot::Sender<Result<(), Refusal>>, Published);
+
+/// An object that is refused after it was placed.
+struct Refused {
+    instance: Instance,
+    answer: oneshot::Sender<Result<(), Refusal>>,
+    /// Whether a file that this process made stands under its name.
+    left_file: bool,
+    why: Refusal,
+}
 
 /// The way to the committer.
 #[derive(Clone)]
@@ -98,21 +110,28 @@ impl Round {
             return;
         };
         let now = self.clock.now();
-        let mut durable = Vec::new();
+        let (mut durable, mut refused) = (Vec::new(), Vec::new());
         for ((mut instance, answer), published) in instances.into_iter().zip(answers).zip(published) {
             match published {
                 Ok(published) => {
                     instance.received_at = now;
                     durable.push((instance, answer, published));
                 }
+                Err(error @ ArchiveError::NotDurable { .. }) => {
+                    refused.push(Refused { instance, answer, left_file: true, why: error.into() });
+                }
                 Err(error) => answer_to(answer, Err(error.into())),
             }
         }
-        self.register(durable).await;
+        self.register(durable, &mut refused).await;
+        for refused in refused {
+            self.refuse(refused).await;
+        }
         metrics::histogram!("receive_commit_seconds").record(started.elapsed().as_secs_f64());
     }
 
-    async fn register(&self, durable: Vec<Placed>) {
+    /// Registers what is durable. What is refused comes back in `refused` and holds its file no longer.
+    async fn register(&self, durable: Vec<Placed>, refused: &mut Vec<Refused>) {
         if durable.is_empty() {
             return;
         }
@@ -127,28 +146,40 @@ impl Round {
             Err(RegisterError::NotRegistered(error)) if durable.len() > 1 => {
                 tracing::warn!(%error, "a batch was refused by the database; its instances are tried one by one");
                 for one in durable {
-                    self.register_one(one).await;
+                    Box::pin(self.register(vec![one], refused)).await;
                 }
             }
             Err(error) => {
                 let unknown = matches!(error, RegisterError::Unknown(_));
                 tracing::error!(%error, cause = cause_of(&error), "instances were not registered");
                 let text = error.to_string();
-                for (_, answer, published) in durable {
-                    let again = if unknown {
-                        RegisterError::Unknown(text.clone().into())
-                    } else {
-                        self.incoming.withdraw(&published);
-                        RegisterError::NotRegistered(text.clone().into())
+                for (instance, answer, published) in durable {
+                    let why = match unknown {
+                        true => RegisterError::Unknown(text.clone().into()),
+                        false => RegisterError::NotRegistered(text.clone().into()),
                     };
-                    answer_to(answer, Err(again.into()));
+                    let left_file = !unknown && published.created;
+                    refused.push(Refused { instance, answer, left_file, why: why.into() });
                 }
             }
         }
     }
 
-    async fn register_one(&self, one: Placed) {
-        Box::pin(self.register(vec![one])).await;
+    /// Takes the file of a refused instance back, unless somebody registers those bytes or has done so, and answers.
+    async fn refuse(&self, refused: Refused) {
+        let Refused { instance, answer, left_file, why } = refused;
+        if left_file {
+            match self.incoming.take_back(&instance.content_hash) {
+                Ok(Some(removal)) => match self.register.is_named(instance).await {
+                    Ok(false) => removal.remove(),
+                    Ok(true) => {}
+                    Err(error) => tracing::warn!(%error, "a refused object stays in the archive without a row"),
+                },
+                Ok(None) => tracing::info!("a refused object stays: another association or process has it in hand"),
+                Err(error) => tracing::warn!(%error, "a refused object stays in the archive without a row"),
+            }
+        }
+        answer_to(answer, Err(why));
     }
 }
 

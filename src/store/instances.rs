@@ -138,6 +138,20 @@ impl Store {
             .transpose()
     }
 
+    /// Whether a row names these bytes of an instance, as the one that stands or as one in conflict with it.
+    pub async fn has_bytes(&self, uid: &SopInstanceUid, content_hash: &str) -> Result<bool, StoreError> {
+        let row = sqlx::query(
+            "SELECT content_hash FROM instances WHERE sop_instance_uid = $1 AND content_hash = $2 \
+             UNION ALL SELECT content_hash FROM instance_conflicts \
+             WHERE sop_instance_uid = $1 AND content_hash = $2",
+        )
+        .bind(uid.as_str())
+        .bind(content_hash)
+        .fetch_optional(&self.reader)
+        .await?;
+        Ok(row.is_some())
+    }
+
     /// Instances in order of their UID, from the one after `after`: for walking through all of them.
     pub async fn instances_after(
         &self,

@@ -54,6 +54,12 @@ impl InstanceRegister for Register {
             Ok(instances.into_iter().map(&mut one).collect())
         })
     }
+
+    fn is_named(&self, instance: Instance) -> BoxFuture<'_, Result<bool, RegisterError>> {
+        let known = self.instance(instance.sop_instance_uid.as_str());
+        let named = known.is_some_and(|known| known.content_hash == instance.content_hash);
+        Box::pin(async move { Ok(named) })
+    }
 }
 
 /// A running receiver.
