@@ -173,9 +173,13 @@ impl Round {
                 Ok(Some(removal)) => match self.register.is_named(instance).await {
                     Ok(false) => removal.remove(),
                     Ok(true) => {}
-                    Err(error) => tracing::warn!(%error, "a refused object stays in the archive without a row"),
+                    Err(error) => {
+                        tracing::warn!(%error, "a refused object stays in the archive without a row")
+                    }
                 },
-                Ok(None) => tracing::info!("a refused object stays: another association or process has it in hand"),
+                Ok(None) => {
+                    tracing::info!("a refused object stays: another association or process has it in hand")
+                }
                 Err(error) => tracing::warn!(%error, "a refused object stays in the archive without a row"),
             }
         }
