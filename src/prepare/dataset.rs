@@ -3,8 +3,14 @@
 //! In: the bytes of a file. Out: tags with slices of those bytes, sequences as nested data sets, encapsulated pixel
 //! data as fragments. Iterative, bounded in depth and in number of elements; copies no value, so that a length that
 //! lies can't make it allocate. Must never interpret a value: that is `attributes`.
+//!
+//! Of a large file with native pixel data the first bytes are enough: the pixels stay where they are ([`InFile`]) and
+//! are read row by row.
 
+use std::fs::File;
 use std::io::Read;
+
+use super::in_file::InFile;
 
 use super::limits::Limits;
 
@@ -43,6 +49,8 @@ pub(super) struct SourceBytes {
     /// Transfer Syntax UID (0002,0010) or, without a group 2, the one that the bytes look like.
     pub transfer_syntax: String,
     pub encoding: Encoding,
+    /// The file and its size, where `bytes` are the first of it only.
+    rest: Option<(File, u64)>,
 }
 
 /// Elements in file order.
@@ -65,6 +73,8 @@ pub(super) enum Value<'a> {
     Items(Vec<DataSet<'a>>),
     /// Encapsulated pixel data: the first is the Basic Offset Table (PS3.5 A.4).
     Fragments(Vec<&'a [u8]>),
+    /// Native pixel data that were not read; nothing after them was, either.
+    InFile(InFile<'a>),
 }
 
 /// Deflated Explicit VR Little Endian.
@@ -126,15 +136,30 @@ impl SourceBytes {
             if bytes.len() as u64 > limits.max_inflated_bytes {
                 return Err(ParseError::DeflatedTooLarge(limits.max_inflated_bytes));
             }
-            return Ok(Self { bytes, start: 0, transfer_syntax, encoding });
+            return Ok(Self { bytes, start: 0, transfer_syntax, encoding, rest: None });
         }
-        Ok(Self { bytes: file, start: position, transfer_syntax, encoding })
+        Ok(Self { bytes: file, start: position, transfer_syntax, encoding, rest: None })
+    }
+
+    /// The same of the first bytes of `file` alone; `None` where the native pixel data of an image don't begin in them
+    /// and reach beyond them, so that the whole file is needed.
+    pub fn open_head(head: Vec<u8>, file: File, size: u64, limits: &Limits) -> Option<Self> {
+        let mut source = Self::open(head, limits).ok().filter(|source| source.transfer_syntax != DEFLATED)?;
+        source.rest = Some((file, size));
+        let in_file = matches!(source.parse(limits).ok()?.value(PIXEL_DATA), Some(Value::InFile(_)));
+        in_file.then_some(source)
     }
 
     /// Reads the elements.
     pub fn parse(&self, limits: &Limits) -> Result<DataSet<'_>, ParseError> {
-        Parser { bytes: &self.bytes, position: self.start, big_endian: self.encoding.big_endian, elements: 0 }
-            .run(self.encoding.explicit, limits)
+        Parser {
+            bytes: &self.bytes,
+            rest: self.rest.as_ref().map(|(file, size)| (file, *size)),
+            position: self.start,
+            big_endian: self.encoding.big_endian,
+            elements: 0,
+        }
+        .run(self.encoding.explicit, limits)
     }
 }
 
@@ -197,6 +222,7 @@ enum Level<'a> {
 
 struct Parser<'a> {
     bytes: &'a [u8],
+    rest: Option<(&'a File, u64)>,
     position: usize,
     big_endian: bool,
     elements: u32,
@@ -210,10 +236,14 @@ impl<'a> Parser<'a> {
             if stack.len() as u64 > u64::from(limits.max_sequence_depth) * 2 + 1 {
                 return Err(ParseError::TooDeep(limits.max_sequence_depth));
             }
+            let outermost = stack.len() == 1;
             let Some(level) = stack.last_mut() else { return Ok(DataSet::default()) };
             match level {
                 Level::Elements { set, end, explicit } => {
                     let (end, explicit) = (*end, *explicit);
+                    if outermost && self.leave_pixels_in_file(set, explicit) {
+                        return Ok(std::mem::take(set));
+                    }
                     match self.next_element(set, end, explicit, limits)? {
                         Step::Read => continue,
                         Step::Descend(child) => {
@@ -239,6 +269,25 @@ impl<'a> Parser<'a> {
                 }
                 _ => return Err(ParseError::MisplacedItem),
             }
+        }
+    }
+
+    /// Where the next element is native pixel data that go on in the file: notes where they lie.
+    fn leave_pixels_in_file(&self, set: &mut DataSet<'a>, explicit: bool) -> bool {
+        let Some((file, size)) = self.rest else { return false };
+        let encoding = Encoding { explicit, big_endian: self.big_endian };
+        match read_header(self.bytes, self.position, encoding, usize::MAX) {
+            Ok(Header { tag: PIXEL_DATA, vr, length, value_at }) if length != UNDEFINED => {
+                let start = value_at as u64;
+                let length = u64::from(length).min(size.saturating_sub(start));
+                if start + length <= self.bytes.len() as u64 {
+                    return false;
+                }
+                let value = Value::InFile(InFile { file, start, length });
+                set.elements.push(Element { tag: PIXEL_DATA, vr, value });
+                true
+            }
+            _ => false,
         }
     }
 

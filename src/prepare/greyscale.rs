@@ -4,7 +4,7 @@
 //! 0 (black) to 1 (white), the same for tensor and viewer. Must never depend on where a pixel lies.
 
 use super::attributes::{Attributes, LookupTable, VoiFunction};
-use super::decode::{Frame, Samples};
+use super::decode::Frame;
 use super::prepared::Window;
 
 /// How stored values become grey.
@@ -25,7 +25,7 @@ pub(super) enum Choice {
 pub(super) struct Display {
     /// Index: stored value as a pattern of `bits` bits.
     pub table: Vec<f32>,
-    /// `(low, high)` stored values if grey is a straight line between them, held at its ends.
+    /// If grey is a straight line, held at its ends.
     pub ramp: Option<Ramp>,
 }
 
@@ -38,32 +38,21 @@ pub(super) struct Ramp {
 
 /// How often each stored value occurs.
 pub(super) struct Histogram {
+    /// By stored pattern.
     pub counts: Vec<u32>,
 }
 
 impl Histogram {
-    /// Counts every value of every `row_step`th row.
-    pub fn of(frame: &Frame, row_step: usize) -> Self {
-        let size = 1_usize << frame.bits;
-        let columns = frame.columns.max(1) as usize;
-        // One spare place takes whatever lies beyond Bits Stored, so that counting needs no check.
-        let mut counts = vec![0_u32; size];
-        match &frame.samples {
-            Samples::U8(samples) => {
-                let mut by_byte = [0_u32; 256];
-                for row in samples.chunks(columns).step_by(row_step.max(1)) {
-                    row.iter().for_each(|v| by_byte[usize::from(*v)] += 1);
-                }
-                counts.iter_mut().zip(by_byte).for_each(|(to, from)| *to = from);
-            }
-            Samples::U16(samples) => {
-                let mask = size - 1;
-                for row in samples.chunks(columns).step_by(row_step.max(1)) {
-                    row.iter().for_each(|v| counts[usize::from(*v) & mask] += 1);
-                }
-            }
-        }
-        Self { counts }
+    /// Of nothing yet; `frame` says how many bits a value can use.
+    pub fn new(frame: &Frame<'_>) -> Self {
+        Self { counts: vec![0; 1 << frame.bits] }
+    }
+
+    /// Counts every value of a row.
+    pub fn add(&mut self, row: &[u16]) {
+        // Rows are cut to Bits Stored; the mask spares a check for each pixel.
+        let mask = self.counts.len() - 1;
+        row.iter().for_each(|value| self.counts[usize::from(*value) & mask] += 1);
     }
 }
 
@@ -74,7 +63,7 @@ pub(super) fn stored_value(pattern: usize, bits: u32, signed: bool) -> i64 {
 }
 
 /// The table of modality values, by stored pattern (PS3.3 C.11.1).
-pub(super) fn modality_values(frame: &Frame, attributes: &Attributes) -> Vec<f64> {
+pub(super) fn modality_values(frame: &Frame<'_>, attributes: &Attributes) -> Vec<f64> {
     let slope = attributes.rescale_slope.filter(|s| *s != 0.0).unwrap_or(1.0);
     let intercept = attributes.rescale_intercept.unwrap_or(0.0);
     (0..1_usize << frame.bits)
@@ -89,20 +78,29 @@ pub(super) fn modality_values(frame: &Frame, attributes: &Attributes) -> Vec<f64
 }
 
 /// Whether a stored pattern is padding (PS3.3 C.7.5.1.1.2).
-pub(super) fn is_padding(pattern: usize, frame: &Frame, attributes: &Attributes) -> bool {
+pub(super) fn is_padding(pattern: usize, frame: &Frame<'_>, attributes: &Attributes) -> bool {
     let stored = stored_value(pattern, frame.bits, frame.signed);
     attributes.padding.is_some_and(|(low, high)| (low..=high).contains(&stored))
 }
 
 /// Whether the object itself says how it wants to be shown.
-pub(super) fn has_own_window(attributes: &Attributes) -> bool {
+fn has_own_window(attributes: &Attributes) -> bool {
     attributes.voi_lut.is_some() || !attributes.windows.is_empty()
 }
 
+/// Whether the table depends on the values that occur in the frame.
+pub(super) fn looks_at_values(choice: Choice, attributes: &Attributes) -> bool {
+    match choice {
+        Choice::Object => !has_own_window(attributes),
+        Choice::Percentiles(..) => true,
+        Choice::FullRange | Choice::Reader(_) => false,
+    }
+}
+
 impl Display {
-    /// Makes the table. `histogram` has to count every pixel where the choice looks at the values that occur.
+    /// Makes the table. `histogram` has to count every pixel where [`looks_at_values`] says so.
     pub fn new(
-        frame: &Frame,
+        frame: &Frame<'_>,
         attributes: &Attributes,
         choice: Choice,
         turn_round: bool,
@@ -196,7 +194,7 @@ fn look_up(table: &LookupTable, input: i64) -> f64 {
 fn percentiles(
     modality: &[f64],
     histogram: &Histogram,
-    frame: &Frame,
+    frame: &Frame<'_>,
     attributes: &Attributes,
     low: f64,
     high: f64,
@@ -248,15 +246,18 @@ fn ramp_of(table: &[f32]) -> Option<Ramp> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::decode::{Pixels, Samples};
     use super::*;
 
-    fn frame(bits: u32, signed: bool, values: Vec<u16>) -> Frame {
+    fn frame(bits: u32, signed: bool, values: Vec<u16>) -> Frame<'static> {
         let columns = values.len() as u32;
-        Frame { columns, rows: 1, samples: Samples::U16(values), bits, signed, colour: false }
+        Frame { columns, rows: 1, pixels: Pixels::Held(Samples::U16(values)), bits, signed, colour: false }
     }
 
-    fn display(frame: &Frame, attributes: &Attributes, choice: Choice) -> Display {
-        Display::new(frame, attributes, choice, false, &Histogram::of(frame, 1))
+    fn display(frame: &Frame<'_>, attributes: &Attributes, choice: Choice) -> Display {
+        let mut histogram = Histogram::new(frame);
+        frame.each_row(0..1, |_, row| histogram.add(row)).expect("held in memory");
+        Display::new(frame, attributes, choice, false, &histogram)
     }
 
     #[test]

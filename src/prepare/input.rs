@@ -1,24 +1,31 @@
 //! The path of one image: parse, scope, decode, quality, window and resize, range.
+//!
+//! Quality, window and resize see each row once, while it is in the processor's cache.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 use std::time::Instant;
 
 use super::attributes::{Attributes, PixelLayout, Reader};
 use super::dataset::{DataSet, ParseError, SourceBytes};
 use super::decode::{self, DecodeError, Frame};
-use super::greyscale::{Choice, Display, Histogram, has_own_window};
+use super::greyscale::{Choice, Display, Histogram, looks_at_values};
 use super::limits::Limits;
 use super::mapping::PixelMapping;
 use super::prepared::{Prepared, Timings, refusal};
-use super::quality;
-use super::resample::{Axis, resample};
+use super::quality::{self, Thumbnail};
+use super::resample::{Axis, Resampler};
 use super::scope::Scope;
 use super::scope_check::check_scope;
 use super::spec::{AspectRule, InputSpec, Layout, PhotometricRule, ValueRange, WindowingRule};
 use crate::vocab::{NotProcessed, NotProcessedReason as Reason};
 
 /// Rows that the histogram of an image with a window of its own looks at.
-const SAMPLED_ROWS: usize = 512;
+const SAMPLED_ROWS: usize = 256;
+
+/// First bytes of a file that are read before it is known whether more of it has to be in memory.
+const HEAD_BYTES: usize = 64 << 10;
 
 /// Makes a model's input of the first frame of the file at `path`, or says why it must not be scored.
 ///
@@ -59,28 +66,39 @@ pub fn prepare_file(
         WindowingRule::MinMaxPercentile { low, high } => Choice::Percentiles(f64::from(low), f64::from(high)),
         WindowingRule::FullRange => Choice::FullRange,
     };
-    let looks_at_all = match choice {
-        Choice::Object => !has_own_window(&attributes),
-        Choice::Percentiles(..) => true,
-        Choice::FullRange | Choice::Reader(_) => false,
-    };
-    let row_step = if looks_at_all { 1 } else { (frame.rows as usize / SAMPLED_ROWS).max(1) };
-    let histogram = Histogram::of(&frame, row_step);
+    let all = 0..frame.rows as usize;
+    let looks_at_all = looks_at_values(choice, &attributes);
+    let mut histogram = Histogram::new(&frame);
+    if looks_at_all {
+        frame.each_row(all.clone(), |_, row| histogram.add(row)).map_err(refused)?;
+    }
     // Quality is judged with dense tissue bright, whatever way round the model wants it.
     let dense_bright = Display::new(&frame, &attributes, choice, layout.is_monochrome1(), &histogram);
-    let measured = quality::measure(&frame, &attributes, &histogram, &dense_bright);
-    quality::check(&measured, &scope.quality)?;
-    let display = match spec.photometric {
-        PhotometricRule::BrightIsDense => dense_bright,
+    let turned = match spec.photometric {
+        PhotometricRule::BrightIsDense => None,
         PhotometricRule::DarkIsDense => {
-            Display::new(&frame, &attributes, choice, !layout.is_monochrome1(), &histogram)
+            Some(Display::new(&frame, &attributes, choice, !layout.is_monochrome1(), &histogram))
         }
     };
     let across = fit.axis(spec, Side::Across, &frame);
     let down = fit.axis(spec, Side::Down, &frame);
-    let grey = resample(&frame, &display, &across, &down);
+    let mut resampler = Resampler::new(turned.as_ref().unwrap_or(&dense_bright), &across, &down);
+    let mut thumbnail = Thumbnail::new(&frame, &dense_bright);
+    let row_step = (frame.rows as usize / SAMPLED_ROWS).max(1);
+    frame
+        .each_row(all, |y, row| {
+            if !looks_at_all && y.is_multiple_of(row_step) {
+                histogram.add(row);
+            }
+            thumbnail.add(y, row);
+            resampler.add(y, row);
+        })
+        .map_err(refused)?;
+    let measured = quality::measure(&frame, &attributes, &histogram, &thumbnail, &dense_bright);
+    quality::check(&measured, &scope.quality)?;
+    let grey = resampler.finish();
     let padded = fit.boxed(grey, width, height, spec);
-    let tensor = ranged(&padded, spec);
+    let tensor = ranged(padded, spec);
     let transform_ms = milliseconds(started);
     Ok(Prepared {
         tensor,
@@ -91,16 +109,27 @@ pub fn prepare_file(
     })
 }
 
-/// Reads a file no larger than the limit and finds its data set.
+/// Reads a file no larger than the limit and finds its data set; native pixel data stay in the file.
 pub(super) fn read_source(path: &Path, limits: &Limits) -> Result<SourceBytes, NotProcessed> {
     let unreadable = |error: std::io::Error| refusal(Reason::Undecodable, format!("file: {}", error.kind()));
-    let size = std::fs::metadata(path).map_err(unreadable)?.len();
+    let mut file = File::open(path).map_err(unreadable)?;
+    let size = file.metadata().map_err(unreadable)?.len();
     if size > limits.max_file_bytes {
         let detail = format!("{size} bytes, the limit is {}", limits.max_file_bytes);
         return Err(refusal(Reason::TooLarge, detail));
     }
-    let file = std::fs::read(path).map_err(unreadable)?;
-    SourceBytes::open(file, limits).map_err(|error| undecodable(&error))
+    let mut bytes = Vec::new();
+    file.by_ref().take(HEAD_BYTES as u64).read_to_end(&mut bytes).map_err(unreadable)?;
+    if size > bytes.len() as u64 {
+        if let Ok(same) = file.try_clone()
+            && let Some(source) = SourceBytes::open_head(bytes.clone(), same, size, limits)
+        {
+            return Ok(source);
+        }
+        bytes.reserve_exact(usize::try_from(size).unwrap_or(usize::MAX).saturating_sub(bytes.len()));
+        file.read_to_end(&mut bytes).map_err(unreadable)?;
+    }
+    SourceBytes::open(bytes, limits).map_err(|error| undecodable(&error))
 }
 
 /// Whether there is Pixel Data, Float Pixel Data or Double Float Pixel Data.
@@ -119,6 +148,7 @@ pub(super) fn refused(error: DecodeError) -> NotProcessed {
         DecodeError::UnknownSyntax(_)
         | DecodeError::UnsupportedBits { .. }
         | DecodeError::TooShort
+        | DecodeError::Unreadable(_)
         | DecodeError::Mismatch { .. }
         | DecodeError::Codec { .. } => Reason::Undecodable,
     };
@@ -186,7 +216,7 @@ impl Fit {
     }
 
     /// Weights along one side, over the frame that was decoded, which may be smaller than the original.
-    fn axis(&self, spec: &InputSpec, side: Side, frame: &Frame) -> Axis {
+    fn axis(&self, spec: &InputSpec, side: Side, frame: &Frame<'_>) -> Axis {
         let (part, outputs, original, decoded) = match side {
             Side::Across => (self.x, self.width, self.columns, frame.columns),
             Side::Down => (self.y, self.height, self.rows, frame.rows),
@@ -239,25 +269,30 @@ fn levels_to_drop(spec: &InputSpec, fit: &Fit) -> u32 {
 }
 
 /// Grey 0 to 1 to the numbers that the model was trained on, channel by channel.
-fn ranged(grey: &[f32], spec: &InputSpec) -> Vec<f32> {
+fn ranged(mut grey: Vec<f32>, spec: &InputSpec) -> Vec<f32> {
     let channels = spec.channels as usize;
-    let one = |channel: usize| -> Vec<f32> {
-        match &spec.range {
-            ValueRange::Unit => grey.to_vec(),
-            ValueRange::Byte => grey.iter().map(|v| v * 255.0).collect(),
-            ValueRange::MeanStd { mean, std } => {
-                let mean = mean.get(channel).copied().unwrap_or(0.0);
-                let std = std.get(channel).copied().unwrap_or(1.0);
-                grey.iter().map(|v| (v - mean) / std).collect()
-            }
+    let one = |channel: usize, grey: &mut [f32]| match &spec.range {
+        ValueRange::Unit => {}
+        ValueRange::Byte => grey.iter_mut().for_each(|v| *v *= 255.0),
+        ValueRange::MeanStd { mean, std } => {
+            let mean = mean.get(channel).copied().unwrap_or(0.0);
+            let std = std.get(channel).copied().unwrap_or(1.0);
+            grey.iter_mut().for_each(|v| *v = (*v - mean) / std);
         }
     };
-    let planes: Vec<Vec<f32>> = (0..channels).map(one).collect();
+    if channels == 1 {
+        one(0, &mut grey);
+        return grey;
+    }
+    let mut planes = grey.repeat(channels);
+    for (channel, plane) in planes.chunks_exact_mut(grey.len().max(1)).enumerate() {
+        one(channel, plane);
+    }
     match spec.layout {
-        Layout::Nchw => planes.concat(),
+        Layout::Nchw => planes,
         Layout::Nhwc => {
-            let mut out = vec![0.0; grey.len() * channels];
-            for (channel, plane) in planes.iter().enumerate() {
+            let mut out = vec![0.0; planes.len()];
+            for (channel, plane) in planes.chunks_exact(grey.len().max(1)).enumerate() {
                 let to = out.iter_mut().skip(channel).step_by(channels);
                 to.zip(plane).for_each(|(to, from)| *to = *from);
             }

@@ -12,6 +12,7 @@ mod attributes;
 mod dataset;
 mod decode;
 mod greyscale;
+mod in_file;
 mod input;
 mod limits;
 mod mapping;

@@ -1,10 +1,10 @@
 //! Blank, clipped and inverted exposures, found by numbers with names (`QualityLimits`).
 //!
-//! In: a frame, its histogram and its display table. Out: [`QualityStatistics`], or the reason that the image is no
+//! In: a frame's histogram, thumbnail and display table. Out: [`QualityStatistics`], or the reason that the image is no
 //! good. The same image gives the same answer; nothing here looks at tags except to know chest from breast.
 
 use super::attributes::Attributes;
-use super::decode::{Frame, Samples};
+use super::decode::Frame;
 use super::greyscale::{Display, Histogram, is_padding};
 use super::prepared::{QualityStatistics, refusal};
 use super::scope::QualityLimits;
@@ -15,9 +15,10 @@ const SIDE: usize = 16;
 
 /// Measures a frame as displayed with dense tissue bright.
 pub(super) fn measure(
-    frame: &Frame,
+    frame: &Frame<'_>,
     attributes: &Attributes,
     histogram: &Histogram,
+    thumbnail: &Thumbnail<'_>,
     display: &Display,
 ) -> QualityStatistics {
     let mut present: Vec<(f32, usize, u64)> = histogram
@@ -57,7 +58,7 @@ pub(super) fn measure(
     };
     let part = |count: Option<&(f32, usize, u64)>| count.map_or(0.0, |(_, _, c)| *c as f64 / total as f64);
     let full = ((1_u64 << frame.bits) - 1) as f64;
-    let thumbnail = thumbnail(frame, display);
+    let thumbnail = thumbnail.means();
     let inversion_score =
         if is_breast(attributes) { breast_score(&thumbnail) } else { chest_score(&thumbnail) };
     QualityStatistics {
@@ -103,33 +104,48 @@ fn is_breast(attributes: &Attributes) -> bool {
     attributes.modality.eq_ignore_ascii_case("MG") || attributes.body_part.eq_ignore_ascii_case("BREAST")
 }
 
-/// Mean grey of each cell of a 16 by 16 grid, from every fourth column of a regular choice of rows.
-fn thumbnail(frame: &Frame, display: &Display) -> [f64; SIDE * SIDE] {
-    let (columns, rows) = (frame.columns as usize, frame.rows as usize);
-    let row_step = (rows / 256).max(1);
-    let column_step = (columns / 256).max(1);
-    let mut sums = [(0.0_f64, 0_u32); SIDE * SIDE];
-    let mut add = |x: usize, y: usize, pattern: usize| {
-        let cell = (y * SIDE / rows.max(1)) * SIDE + x * SIDE / columns.max(1);
-        if let Some((sum, count)) = sums.get_mut(cell) {
-            *sum += f64::from(display.grey(pattern));
-            *count += 1;
+/// Mean grey of each cell of a 16 by 16 grid, from a regular choice of columns and rows.
+pub(super) struct Thumbnail<'a> {
+    display: &'a Display,
+    rows: usize,
+    row_step: usize,
+    /// Each column that is looked at, and the column of cells that it lies in.
+    columns: Vec<(usize, usize)>,
+    sums: [(f64, u32); SIDE * SIDE],
+}
+
+impl<'a> Thumbnail<'a> {
+    /// Of nothing yet.
+    pub fn new(frame: &Frame<'_>, display: &'a Display) -> Self {
+        let (columns, rows) = (frame.columns as usize, frame.rows as usize);
+        let chosen = (0..columns).step_by((columns / 256).max(1));
+        Self {
+            display,
+            rows: rows.max(1),
+            row_step: (rows / 256).max(1),
+            columns: chosen.map(|x| (x, x * SIDE / columns.max(1))).collect(),
+            sums: [(0.0, 0); SIDE * SIDE],
         }
-    };
-    for y in (0..rows).step_by(row_step) {
-        let row = y * columns..(y + 1) * columns;
-        match &frame.samples {
-            Samples::U8(samples) => {
-                let row = samples.get(row).unwrap_or_default().iter().enumerate().step_by(column_step);
-                row.for_each(|(x, value)| add(x, y, usize::from(*value)));
-            }
-            Samples::U16(samples) => {
-                let row = samples.get(row).unwrap_or_default().iter().enumerate().step_by(column_step);
-                row.for_each(|(x, value)| add(x, y, usize::from(*value)));
+    }
+
+    /// Takes row number `y` in, if it is one of those chosen.
+    pub fn add(&mut self, y: usize, row: &[u16]) {
+        if !y.is_multiple_of(self.row_step) {
+            return;
+        }
+        let first = y * SIDE / self.rows * SIDE;
+        let cells = self.sums.get_mut(first..first + SIDE).unwrap_or_default();
+        for (x, cell) in &self.columns {
+            if let (Some(value), Some((sum, count))) = (row.get(*x), cells.get_mut(*cell)) {
+                *sum += f64::from(self.display.grey(usize::from(*value)));
+                *count += 1;
             }
         }
     }
-    sums.map(|(sum, count)| if count > 0 { sum / f64::from(count) } else { 0.0 })
+
+    fn means(&self) -> [f64; SIDE * SIDE] {
+        self.sums.map(|(sum, count)| if count > 0 { sum / f64::from(count) } else { 0.0 })
+    }
 }
 
 /// The left half of an average frontal chest film, 16 by 16, mean 0, in thousandths of its length: the mean of 3,001

@@ -5,13 +5,13 @@ use std::path::Path;
 use super::attributes::{Attributes, PixelLayout, Reader, VoiFunction};
 use super::dataset::SourceBytes;
 use super::decode::{self, Frame, Samples};
-use super::greyscale::{Choice, Display, Histogram, has_own_window};
+use super::greyscale::{Choice, Display, Histogram, looks_at_values};
 use super::input::{has_pixels, read_source, refused, undecodable};
 use super::limits::Limits;
 use super::prepared::{
     FrameAttributes, PixelRegion, RawFrame, RenderError, RenderRequest, RenderedImage, refusal,
 };
-use super::resample::{Axis, resample};
+use super::resample::{Axis, Resampler};
 use super::spec::ResizeFilter;
 use crate::vocab::NotProcessedReason as Reason;
 
@@ -45,8 +45,11 @@ pub fn render_file(
     let side = |length: u32| ((f64::from(length) * scale).round() as usize).max(1);
     let (width, height) = (side(region.width), side(region.height));
 
-    let needs_all = choice == Choice::Object && !has_own_window(&attributes);
-    let histogram = Histogram::of(&frame, if needs_all { 1 } else { frame.rows.max(1) as usize });
+    let unreadable = |error| RenderError::NotDecoded(refused(error));
+    let mut histogram = Histogram::new(&frame);
+    if looks_at_values(choice, &attributes) {
+        frame.each_row(0..frame.rows as usize, |_, row| histogram.add(row)).map_err(unreadable)?;
+    }
     let turn_round = layout.is_monochrome1() && !frame.colour;
     let mut display = Display::new(&frame, &attributes, choice, turn_round, &histogram);
     if request.invert {
@@ -59,8 +62,9 @@ pub fn render_file(
     };
     let across = axis(width, region.x, region.width, frame.columns);
     let down = axis(height, region.y, region.height, frame.rows);
-    let grey: Vec<u8> =
-        resample(&frame, &display, &across, &down).iter().map(|v| (v * 255.0 + 0.5) as u8).collect();
+    let mut resampler = Resampler::new(&display, &across, &down);
+    frame.each_row(resampler.rows(), |y, row| resampler.add(y, row)).map_err(unreadable)?;
+    let grey: Vec<u8> = resampler.finish().iter().map(|v| (v * 255.0 + 0.5) as u8).collect();
     let (width, height) = (width as u32, height as u32);
     let png = png_of(&grey, width, height)?;
     Ok(RenderedImage { width, height, grey, png })
@@ -70,18 +74,21 @@ pub fn render_file(
 pub fn raw_frame(path: &Path, frame: u32, limits: &Limits) -> Result<RawFrame, RenderError> {
     let source = read_source(path, limits).map_err(RenderError::NotDecoded)?;
     let Opened { frame, layout, attributes } = open_frame(&source, frame, limits)?;
-    let (bytes_per_sample, samples) = match frame.samples {
+    let (columns, rows, bits, signed, colour) =
+        (frame.columns, frame.rows, frame.bits, frame.signed, frame.colour);
+    let unreadable = |error| RenderError::NotDecoded(refused(error));
+    let (bytes_per_sample, samples) = match frame.into_samples().map_err(unreadable)? {
         Samples::U8(samples) => (1, samples),
         Samples::U16(samples) => (2, samples.iter().flat_map(|v| v.to_le_bytes()).collect()),
     };
     let attributes = FrameAttributes {
-        columns: frame.columns,
-        rows: frame.rows,
+        columns,
+        rows,
         frames: layout.frames,
         bytes_per_sample,
-        bits_stored: frame.bits,
-        signed: frame.signed,
-        photometric: if frame.colour { "MONOCHROME2".into() } else { layout.photometric },
+        bits_stored: bits,
+        signed,
+        photometric: if colour { "MONOCHROME2".into() } else { layout.photometric },
         rescale_slope: attributes.rescale_slope.unwrap_or(1.0),
         rescale_intercept: attributes.rescale_intercept.unwrap_or(0.0),
         windows: attributes.windows,
@@ -97,13 +104,17 @@ pub fn raw_frame(path: &Path, frame: u32, limits: &Limits) -> Result<RawFrame, R
     Ok(RawFrame { attributes, samples })
 }
 
-struct Opened {
-    frame: Frame,
+struct Opened<'a> {
+    frame: Frame<'a>,
     layout: PixelLayout,
     attributes: Attributes,
 }
 
-fn open_frame(source: &SourceBytes, number: u32, limits: &Limits) -> Result<Opened, RenderError> {
+fn open_frame<'a>(
+    source: &'a SourceBytes,
+    number: u32,
+    limits: &Limits,
+) -> Result<Opened<'a>, RenderError> {
     let set = source.parse(limits).map_err(|error| RenderError::NotDecoded(undecodable(&error)))?;
     let reader = Reader { set: &set, big_endian: source.encoding.big_endian };
     if !has_pixels(&set) {

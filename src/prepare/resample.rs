@@ -1,10 +1,13 @@
 //! Window and resize in one pass over the stored values, by separable filters with named weights.
 //!
-//! In: a frame, its display table, source interval and filter of each axis. Out: grey 0 to 1 of every output pixel.
-//! Must never hold a float copy of the full image: one row, and the output rows that it reaches, at a time.
+//! In: the rows of a frame from top to bottom, its display table, source interval and filter of each axis. Out: grey 0
+//! to 1 of every output pixel. Must never hold a float copy of the full image: one row, and the output rows that it
+//! reaches, at a time.
 
-use super::decode::{Frame, Samples};
-use super::greyscale::Display;
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use super::greyscale::{Display, Ramp};
 use super::spec::ResizeFilter;
 
 /// Weights of the source pixels along one axis, output by output.
@@ -44,6 +47,19 @@ impl Axis {
     /// Number of outputs.
     pub fn len(&self) -> usize {
         self.taps.len()
+    }
+
+    /// The source pixels that some output looks at.
+    fn reach(&self) -> Range<usize> {
+        let first = self.taps.iter().map(|t| t.first).min().unwrap_or(0);
+        let end = self.taps.iter().map(Taps::end).max().unwrap_or(0);
+        first..end.max(first)
+    }
+}
+
+impl Taps {
+    fn end(&self) -> usize {
+        self.first + self.weights.len()
     }
 }
 
@@ -86,54 +102,105 @@ fn lanczos3(x: f64) -> f64 {
     if x.abs() < 3.0 { sinc(x) * sinc(x / 3.0) } else { 0.0 }
 }
 
-/// Resizes, rows first gathered into the output rows that they reach, those then narrowed.
-pub(super) fn resample(frame: &Frame, display: &Display, across: &Axis, down: &Axis) -> Vec<f32> {
-    let columns = frame.columns as usize;
-    // Only the columns that some output looks at are windowed.
-    let left = across.taps.iter().map(|t| t.first).min().unwrap_or(0).min(columns);
-    let right = across.taps.iter().map(|t| t.first + t.weights.len()).max().unwrap_or(0).clamp(left, columns);
-    let mut out = vec![0.0_f32; across.len() * down.len()];
-    let mut row = vec![0.0_f32; right - left];
-    let mut row_held = usize::MAX;
-    let mut gathered = vec![0.0_f32; right - left];
-    // Neighbouring outputs share rows: with wide filters a row is windowed again for each output that it reaches,
-    // two at most for area and triangle when shrinking.
-    for (taps, out) in down.taps.iter().zip(out.chunks_exact_mut(across.len().max(1))) {
-        gathered.fill(0.0);
-        for (step, weight) in taps.weights.iter().enumerate() {
-            let number = taps.first + step;
-            if number != row_held {
-                window_row(frame, display, number * columns + left, &mut row);
-                row_held = number;
-            }
-            gathered.iter_mut().zip(&row).for_each(|(sum, grey)| *sum += weight * grey);
-        }
-        for (to, taps) in out.iter_mut().zip(&across.taps) {
-            let from = taps.first.saturating_sub(left);
-            *to = dot(&taps.weights, gathered.get(from..from + taps.weights.len()).unwrap_or_default());
-        }
-    }
-    out
+/// Rows gathered into the output rows that they reach, those then narrowed.
+pub(super) struct Resampler<'a> {
+    display: &'a Display,
+    across: &'a Axis,
+    down: &'a Axis,
+    /// The columns that some output looks at: no others are windowed.
+    columns: Range<usize>,
+    /// Row before which an output row need not be begun.
+    begins: Vec<usize>,
+    /// Grey of the row in hand.
+    grey: Vec<f32>,
+    /// Output rows begun and not finished, the first of them number `finished`.
+    open: VecDeque<Vec<f32>>,
+    finished: usize,
+    out: Vec<f32>,
 }
 
-/// Grey of a run of stored values that starts at `from`.
-fn window_row(frame: &Frame, display: &Display, from: usize, row: &mut [f32]) {
-    let to = from + row.len();
-    match (&frame.samples, display.ramp) {
-        (Samples::U16(samples), Some(ramp)) => {
-            let values = samples.get(from..to).unwrap_or_default();
-            row.iter_mut().zip(values).for_each(|(grey, value)| {
-                *grey = ((f32::from(*value) - ramp.black) * ramp.gain).clamp(0.0, 1.0);
-            });
+impl<'a> Resampler<'a> {
+    /// Of nothing yet.
+    pub fn new(display: &'a Display, across: &'a Axis, down: &'a Axis) -> Self {
+        let columns = across.reach();
+        let mut begins: Vec<usize> = down.taps.iter().map(|taps| taps.first).collect();
+        // Output rows are begun in their order, whatever the filter.
+        let mut least = usize::MAX;
+        for begin in begins.iter_mut().rev() {
+            least = least.min(*begin);
+            *begin = least;
         }
-        (Samples::U16(samples), None) => {
-            let values = samples.get(from..to).unwrap_or_default();
-            row.iter_mut().zip(values).for_each(|(grey, value)| *grey = display.grey(usize::from(*value)));
+        Self {
+            display,
+            across,
+            down,
+            begins,
+            grey: vec![0.0; columns.len()],
+            open: VecDeque::new(),
+            finished: 0,
+            out: Vec::with_capacity(across.len() * down.len()),
+            columns,
         }
-        (Samples::U8(samples), _) => {
-            let values = samples.get(from..to).unwrap_or_default();
-            row.iter_mut().zip(values).for_each(|(grey, value)| *grey = display.grey(usize::from(*value)));
+    }
+
+    /// The rows that [`Resampler::add`] has to see.
+    pub fn rows(&self) -> Range<usize> {
+        self.down.reach()
+    }
+
+    /// Takes row number `y` in. Rows come in order.
+    pub fn add(&mut self, y: usize, row: &[u16]) {
+        while self.begins.get(self.finished + self.open.len()).is_some_and(|begin| *begin <= y) {
+            self.open.push_back(vec![0.0; self.columns.len()]);
         }
+        let Some(values) = row.get(self.columns.clone()) else { return };
+        let mut windowed = false;
+        let outputs = self.down.taps.iter().skip(self.finished);
+        for (gathered, taps) in self.open.iter_mut().zip(outputs) {
+            let weight = y.checked_sub(taps.first).and_then(|step| taps.weights.get(step));
+            let Some(weight) = weight else { continue };
+            if !windowed {
+                window_row(self.display, values, &mut self.grey);
+                windowed = true;
+            }
+            gathered.iter_mut().zip(&self.grey).for_each(|(sum, grey)| *sum += weight * grey);
+        }
+        while self.down.taps.get(self.finished).is_some_and(|taps| taps.end() <= y + 1)
+            && let Some(gathered) = self.open.pop_front()
+        {
+            self.narrow(&gathered);
+        }
+    }
+
+    /// Grey of every output pixel, row by row; output rows whose source rows never came are what came of them.
+    pub fn finish(mut self) -> Vec<f32> {
+        while self.finished < self.down.len() {
+            let gathered = self.open.pop_front().unwrap_or_else(|| vec![0.0; self.columns.len()]);
+            self.narrow(&gathered);
+        }
+        self.out
+    }
+
+    fn narrow(&mut self, gathered: &[f32]) {
+        let left = self.columns.start;
+        self.out.extend(self.across.taps.iter().map(|taps| {
+            let from = taps.first.saturating_sub(left);
+            dot(&taps.weights, gathered.get(from..from + taps.weights.len()).unwrap_or_default())
+        }));
+        self.finished += 1;
+    }
+}
+
+/// Grey of a run of stored values.
+fn window_row(display: &Display, values: &[u16], row: &mut [f32]) {
+    match display.ramp {
+        Some(Ramp { black, gain }) => row.iter_mut().zip(values).for_each(|(grey, value)| {
+            *grey = ((f32::from(*value) - black) * gain).clamp(0.0, 1.0);
+        }),
+        None => row
+            .iter_mut()
+            .zip(values)
+            .for_each(|(grey, value)| *grey = display.grey(usize::from(*value))),
     }
 }
 
@@ -169,13 +236,35 @@ mod tests {
 
     #[test]
     fn area_means_are_exact() {
-        let samples = Samples::U8(vec![0, 255, 255, 255, 0, 255, 255, 0]);
-        let frame = Frame { columns: 4, rows: 2, samples, bits: 8, signed: false, colour: false };
         let table = (0..256).map(|v| v as f32 / 255.0).collect();
         let display = Display { table, ramp: None };
         let across = Axis::new(ResizeFilter::Area, 2, 0.0, 4.0, 4);
         let down = Axis::new(ResizeFilter::Area, 1, 0.0, 2.0, 2);
-        let small = resample(&frame, &display, &across, &down);
-        assert_eq!(small, [0.5, 0.75]);
+        let mut resampler = Resampler::new(&display, &across, &down);
+        resampler.add(0, &[0, 255, 255, 255]);
+        resampler.add(1, &[0, 255, 255, 0]);
+        assert_eq!(resampler.finish(), [0.5, 0.75]);
+    }
+
+    #[test]
+    fn rows_that_several_outputs_look_at_reach_all_of_them() {
+        let table = (0..256).map(|v| v as f32 / 255.0).collect();
+        let display = Display { table, ramp: None };
+        for filter in [ResizeFilter::Lanczos3, ResizeFilter::Triangle, ResizeFilter::Bilinear] {
+            for outputs in [1, 3, 10, 25] {
+                let across = Axis::new(ResizeFilter::Area, 1, 0.0, 1.0, 1);
+                let down = Axis::new(filter, outputs, -0.3, 10.2, 10);
+                let mut resampler = Resampler::new(&display, &across, &down);
+                let values: Vec<u16> = (0..10).map(|y| y * y).collect();
+                values.iter().enumerate().for_each(|(y, value)| resampler.add(y, &[*value]));
+                let expected = down.taps.iter().map(|taps| {
+                    let values = values.iter().skip(taps.first);
+                    taps.weights.iter().zip(values).map(|(w, v)| w * f32::from(*v) / 255.0).sum::<f32>()
+                });
+                for (found, expected) in resampler.finish().iter().zip(expected) {
+                    assert!((found - expected).abs() < 1e-6, "{filter:?} {outputs}: {found}, {expected}");
+                }
+            }
+        }
     }
 }

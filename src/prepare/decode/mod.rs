@@ -11,19 +11,22 @@ mod jpeg2000;
 mod jpegls;
 mod raw;
 mod rle;
+mod rows;
 
 use super::attributes::{Attributes, PixelLayout};
 use super::dataset::{DataSet, Value};
 use super::limits::Limits;
+pub(super) use rows::Pixels;
+use rows::RowsInFile;
 
 /// Stored values of one frame.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Frame {
+#[derive(Debug)]
+pub(super) struct Frame<'a> {
     /// Columns; fewer than the original's where wavelet levels were dropped.
     pub columns: u32,
     /// Rows.
     pub rows: u32,
-    pub samples: Samples,
+    pub pixels: Pixels<'a>,
     /// Bits that a value can use.
     pub bits: u32,
     /// Whether values are two's complement of `bits` bits.
@@ -62,6 +65,8 @@ pub(super) enum DecodeError {
     OverLimit { what: &'static str, found: u64, limit: u64 },
     #[error("pixel data ends before the last pixel")]
     TooShort,
+    #[error("file: {0}")]
+    Unreadable(std::io::ErrorKind),
     #[error("the codestream holds {found}, the attributes say {said}")]
     Mismatch { found: String, said: String },
     #[error("{codec}: {problem}")]
@@ -98,15 +103,15 @@ fn coding(transfer_syntax: &str) -> Option<Coding> {
 const PIXEL_DATA: u32 = 0x7FE0_0010;
 
 /// Decodes frame `frame` (from 0). `drop_levels` is how many wavelet levels may be left out (JPEG 2000 only).
-pub(super) fn decode_frame(
-    set: &DataSet<'_>,
+pub(super) fn decode_frame<'a>(
+    set: &DataSet<'a>,
     layout: &PixelLayout,
     attributes: &Attributes,
     transfer_syntax: &str,
     frame: u32,
     drop_levels: u32,
     limits: &Limits,
-) -> Result<Frame, DecodeError> {
+) -> Result<Frame<'a>, DecodeError> {
     check_limits(layout, limits)?;
     let value = match set.value(PIXEL_DATA) {
         Some(value) => value,
@@ -124,13 +129,22 @@ pub(super) fn decode_frame(
     }
     let coding =
         coding(transfer_syntax).ok_or_else(|| DecodeError::UnknownSyntax(transfer_syntax.to_owned()))?;
+    let order = raw::Order {
+        big_endian: transfer_syntax.ends_with(".1.2.2"),
+        words: set.vr(PIXEL_DATA).is_none_or(|vr| vr == *b"OW"),
+    };
     let decoded = match (coding, value) {
         (_, Value::Bytes([])) => return Err(DecodeError::MissingPixels),
         // Native pixel data in spite of a compressed syntax: seen in files that were rewritten badly.
-        (_, Value::Bytes(bytes)) => {
-            let words = set.vr(PIXEL_DATA).is_none_or(|vr| vr == *b"OW");
-            let big_endian = transfer_syntax.ends_with(".1.2.2");
-            raw::decode(bytes, layout, frame, raw::Order { big_endian, words })?
+        (_, Value::Bytes(bytes)) => raw::decode(bytes, layout, frame, order)?,
+        (_, Value::InFile(value)) => {
+            if let Some(in_file) = RowsInFile::new(*value, layout, frame, order)? {
+                let (columns, rows, bits) = (layout.columns, layout.rows, layout.bits_stored);
+                let pixels = Pixels::InFile(in_file);
+                return Ok(Frame { columns, rows, pixels, bits, signed: layout.signed, colour: false });
+            }
+            let bytes = value.read_all().map_err(|error| DecodeError::Unreadable(error.kind()))?;
+            raw::decode(&bytes, layout, frame, order)?
         }
         (_, Value::Items(_)) => return Err(DecodeError::MissingPixels),
         (coding, Value::Fragments(fragments)) => {
@@ -181,7 +195,7 @@ fn finish(
     layout: &PixelLayout,
     attributes: &Attributes,
     drop_levels: u32,
-) -> Result<Frame, DecodeError> {
+) -> Result<Frame<'static>, DecodeError> {
     let reduced = |side: u32| side.div_ceil(1 << drop_levels);
     let full = (decoded.columns, decoded.rows) == (layout.columns, layout.rows);
     let smaller = (decoded.columns, decoded.rows) == (reduced(layout.columns), reduced(layout.rows));
@@ -194,12 +208,12 @@ fn finish(
     }
     let (columns, rows) = (decoded.columns, decoded.rows);
     if layout.is_grey() {
-        let (samples, bits) = (decoded.samples, layout.bits_stored);
-        return Ok(Frame { columns, rows, samples, bits, signed: layout.signed, colour: false });
+        let (pixels, bits) = (Pixels::Held(decoded.samples), layout.bits_stored);
+        return Ok(Frame { columns, rows, pixels, bits, signed: layout.signed, colour: false });
     }
     let samples = colour::luminance(decoded, layout, attributes)?;
     let bits = if matches!(samples, Samples::U8(_)) { 8 } else { layout.bits_stored };
-    Ok(Frame { columns, rows, samples, bits, signed: false, colour: true })
+    Ok(Frame { columns, rows, pixels: Pixels::Held(samples), bits, signed: false, colour: true })
 }
 
 /// The samples that a layout needs: pixels of one frame times samples per pixel.

@@ -46,7 +46,9 @@ impl Answer {
     pub fn of_prepared(result: Result<Prepared, NotProcessed>) -> (Self, Vec<u8>) {
         match result {
             Ok(Prepared { tensor, shape, mapping, quality, timings }) => {
-                let body = tensor.iter().flat_map(|number| number.to_le_bytes()).collect();
+                let mut body = vec![0; tensor.len() * 4];
+                let (fours, _) = body.as_chunks_mut::<4>();
+                fours.iter_mut().zip(&tensor).for_each(|(to, number)| *to = number.to_le_bytes());
                 (Self::Prepared { shape, mapping, quality, timings }, body)
             }
             Err(refusal) => (Self::NotProcessed(refusal), Vec::new()),
@@ -74,9 +76,5 @@ impl Answer {
 
 /// The numbers of a body.
 pub(super) fn tensor_of(body: &[u8]) -> Vec<f32> {
-    let number = |four: &[u8]| match *four {
-        [a, b, c, d] => f32::from_le_bytes([a, b, c, d]),
-        _ => f32::NAN,
-    };
-    body.chunks_exact(4).map(number).collect()
+    body.as_chunks::<4>().0.iter().map(|four| f32::from_le_bytes(*four)).collect()
 }
