@@ -110,11 +110,7 @@ struct Opened<'a> {
     attributes: Attributes,
 }
 
-fn open_frame<'a>(
-    source: &'a SourceBytes,
-    number: u32,
-    limits: &Limits,
-) -> Result<Opened<'a>, RenderError> {
+fn open_frame<'a>(source: &'a SourceBytes, number: u32, limits: &Limits) -> Result<Opened<'a>, RenderError> {
     let set = source.parse(limits).map_err(|error| RenderError::NotDecoded(undecodable(&error)))?;
     let reader = Reader { set: &set, big_endian: source.encoding.big_endian };
     if !has_pixels(&set) {

@@ -197,10 +197,9 @@ fn window_row(display: &Display, values: &[u16], row: &mut [f32]) {
         Some(Ramp { black, gain }) => row.iter_mut().zip(values).for_each(|(grey, value)| {
             *grey = ((f32::from(*value) - black) * gain).clamp(0.0, 1.0);
         }),
-        None => row
-            .iter_mut()
-            .zip(values)
-            .for_each(|(grey, value)| *grey = display.grey(usize::from(*value))),
+        None => {
+            row.iter_mut().zip(values).for_each(|(grey, value)| *grey = display.grey(usize::from(*value)))
+        }
     }
 }
 
