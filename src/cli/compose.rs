@@ -15,7 +15,7 @@ use crate::lifecycle::Lifecycle;
 use crate::pipeline::{Pipeline, StoreRegister};
 use crate::prepare::worker::Pool;
 use crate::reading::{Policy, SHIPPED_IDS};
-use crate::receive::Receiver;
+use crate::receive::{Quarantine, Receiver};
 use crate::store::Store;
 use crate::vocab::{Clock, SystemClock};
 
@@ -43,7 +43,15 @@ impl Service {
         if has(Duty::Receive) {
             let incoming = Arc::new(Incoming::open(&archive)?);
             let register = Arc::new(StoreRegister(store.clone()));
-            let receiver = Receiver::bind(config.receive.clone(), incoming, register, Arc::clone(&clock))?;
+            let quarantine = Quarantine::open(
+                &config.service.data_dir.join("quarantine"),
+                register.clone(),
+                config.receive.quarantine.clone(),
+                Arc::clone(&clock),
+            )
+            .await?;
+            let receiver = Receiver::bind(config.receive.clone(), incoming, register, Arc::clone(&clock))?
+                .with_quarantine(quarantine);
             receive_address = Some(receiver.local_address());
             lifecycle.spawn(receiver.serve(lifecycle.stop_signal()));
         }

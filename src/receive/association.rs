@@ -10,6 +10,7 @@ use super::commit::Committer;
 use super::frames::{self, Fragment, Frame, Frames};
 use super::intake::{Buffers, Intake};
 use super::object::{Announced, Refusal};
+use super::quarantine::Quarantine;
 use super::scan::Limits;
 use super::settings::{OtherClasses, Profile, Settings};
 use super::slots::{HalfOpen, Slots};
@@ -30,6 +31,8 @@ pub(super) struct Shared {
     pub limits: Limits,
     pub incoming: Arc<Incoming>,
     pub committer: Committer,
+    /// Keeps copies of refused objects, where it is on.
+    pub quarantine: Option<Quarantine>,
     pub clock: Arc<dyn Clock>,
     pub slots: Arc<Slots>,
     /// The service stops: idle associations end.

@@ -7,8 +7,9 @@
 use super::association::{Shared, response_to};
 use super::command::Command;
 use super::frames::{Frame, FrameError, Frames};
-use super::object::{Announced, Object, Refusal};
-use super::scan::Picked;
+use super::object::{Announced, Arrived, Object, Refusal};
+use super::quarantine::{Quarantine, Refused};
+use super::scan::{Picked, ScanError};
 use super::settings::{Profile, Timeouts};
 use super::status::Status;
 use crate::archive::Sealed;
@@ -17,6 +18,8 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 use tokio::task::{JoinHandle, spawn_blocking};
 
+/// How the comment begins where a copy is kept: it stands first, since comments are cut at 64 characters.
+const KEPT: &str = "copy kept: ";
 /// Size of the first buffer, before an object comes: enough for a request or an echo.
 const SMALL: usize = 8 * 1024;
 
@@ -88,7 +91,7 @@ impl Buffers {
 }
 
 type Absorbed = (Result<Object, Refusal>, Vec<u8>);
-type Finished = (Result<(Sealed, Picked), Refusal>, Vec<u8>);
+type Finished = (Result<Arrived, Refusal>, Vec<u8>);
 
 enum Progress {
     /// Ready for more.
@@ -104,7 +107,7 @@ pub(super) struct Intake {
     pub context: u8,
     command: Command,
     progress: Progress,
-    syntax: &'static str,
+    announced: Option<Announced>,
     ranges: Vec<Range<usize>>,
     received: u64,
     limit: u64,
@@ -118,14 +121,15 @@ impl Intake {
         announced: Result<Announced, (Status, String)>,
         shared: &Shared,
     ) -> Self {
-        let syntax = announced.as_ref().map(|a| a.syntax).unwrap_or_default();
+        let known = announced.as_ref().ok().cloned();
         let mut limits = shared.limits;
-        if syntax == super::classes::DEFLATED {
+        if known.as_ref().is_some_and(|a| a.syntax == super::classes::DEFLATED) {
             limits.total = shared.settings.inflated_size;
         }
         let progress = match announced {
             Ok(announced) => {
-                Progress::Ready(Box::new(Object::new(shared.incoming.clone(), announced, limits)))
+                let keep_bytes = shared.quarantine.as_ref().map_or(0, Quarantine::room_bytes);
+                Progress::Ready(Box::new(Object::new(shared.incoming.clone(), announced, limits, keep_bytes)))
             }
             Err((status, comment)) => Progress::Refused(status, comment),
         };
@@ -133,7 +137,7 @@ impl Intake {
             context,
             command,
             progress,
-            syntax,
+            announced: known,
             ranges: Vec::new(),
             received: 0,
             limit: shared.settings.object_size,
@@ -159,6 +163,10 @@ impl Intake {
             self.ranges.push(range);
         }
         self.received
+    }
+
+    fn syntax(&self) -> &'static str {
+        self.announced.as_ref().map(|announced| announced.syntax).unwrap_or_default()
     }
 
     fn refuse(&mut self, refusal: &Refusal) {
@@ -212,9 +220,14 @@ impl Intake {
 
     /// The last byte is here: seals, commits, and gives the response.
     pub async fn conclude(mut self, buffers: &mut Buffers, shared: &Shared, profile: &Profile) -> Command {
+        let mut handed_on = false;
         let outcome = match self.ready(buffers).await {
             Some(object) => match self.finish(object, buffers).await {
-                Ok((sealed, picked)) => self.commit(sealed, &picked, shared, profile).await,
+                Ok(Arrived::Whole(sealed, picked)) => self.commit(sealed, &picked, shared, profile).await,
+                Ok(Arrived::Broken(sealed, error)) => {
+                    handed_on = true;
+                    Err(self.keep(sealed, error, shared, profile).await)
+                }
                 Err(refusal) => Err((refusal.status(), describe(&refusal))),
             },
             None => match &self.progress {
@@ -225,6 +238,13 @@ impl Intake {
             },
         };
         let (status, comment) = outcome.err().unwrap_or((Status::Success, String::new()));
+        if status == Status::CannotUnderstand
+            && !handed_on
+            && self.received > 0
+            && let Some(quarantine) = &shared.quarantine
+        {
+            quarantine.pass_over(profile).await;
+        }
         let code = status.to_string();
         metrics::counter!("receive_instances_total", "status" => code.clone()).increment(1);
         metrics::counter!("receive_bytes_total").increment(self.received);
@@ -245,7 +265,7 @@ impl Intake {
         &mut self,
         mut object: Box<Object>,
         buffers: &mut Buffers,
-    ) -> Result<(Sealed, Picked), Refusal> {
+    ) -> Result<Arrived, Refusal> {
         let ranges = std::mem::take(&mut self.ranges);
         let next = buffers.take_spare();
         let last = buffers.replace(next);
@@ -258,6 +278,28 @@ impl Intake {
         sealed
     }
 
+    /// Keeps a copy of what was refused for its content; the sender is told both.
+    async fn keep(
+        &self,
+        sealed: Sealed,
+        error: ScanError,
+        shared: &Shared,
+        profile: &Profile,
+    ) -> (Status, String) {
+        let mut kept = false;
+        if let (Some(quarantine), Some(Announced { class, instance, syntax })) =
+            (&shared.quarantine, &self.announced)
+            && self.received > 0
+        {
+            let refused = Refused { error: &error, class, instance, syntax, profile };
+            let most = Duration::from_millis(shared.settings.timeouts.commit_ms);
+            kept = tokio::time::timeout(most, quarantine.keep(sealed, refused)).await.unwrap_or(false);
+        }
+        let refusal = Refusal::Scan(error);
+        let comment = describe(&refusal);
+        (refusal.status(), if kept { format!("{KEPT}{comment}") } else { comment })
+    }
+
     async fn commit(
         &self,
         sealed: Sealed,
@@ -265,7 +307,7 @@ impl Intake {
         shared: &Shared,
         profile: &Profile,
     ) -> Result<(), (Status, String)> {
-        let instance = instance_of(&sealed, picked, self.syntax, profile, shared)
+        let instance = instance_of(&sealed, picked, self.syntax(), profile, shared)
             .map_err(|refusal| (refusal.status(), describe(&refusal)))?;
         let most = Duration::from_millis(shared.settings.timeouts.commit_ms);
         let committed = tokio::time::timeout(most, shared.committer.commit(instance, sealed)).await;

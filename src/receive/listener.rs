@@ -4,6 +4,7 @@
 
 use super::association::{self, Shared};
 use super::commit::{Committer, InstanceRegister};
+use super::quarantine::Quarantine;
 use super::scan::Limits;
 use super::settings::Settings;
 use super::slots::Slots;
@@ -71,12 +72,23 @@ impl Receiver {
             limits,
             incoming,
             committer,
+            quarantine: None,
             clock,
             slots: Arc::new(Slots::default()),
             stop: CancellationToken::new(),
             cut: CancellationToken::new(),
         });
         Ok(Self { listener, address, shared, committing })
+    }
+
+    /// The same, keeping copies of objects that are refused for their content.
+    #[must_use]
+    pub fn with_quarantine(mut self, quarantine: Quarantine) -> Self {
+        // Nothing shares it before it serves.
+        if let Some(shared) = Arc::get_mut(&mut self.shared) {
+            shared.quarantine = Some(quarantine);
+        }
+        self
     }
 
     /// The address that is listened on, with the port that the system chose for port 0.

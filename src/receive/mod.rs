@@ -24,8 +24,10 @@ mod intake;
 mod listener;
 mod object;
 mod part10;
+mod quarantine;
 mod slots;
 
 pub use commit::{InstanceRegister, RegisterError};
 pub use listener::{ReceiveError, Receiver};
+pub use quarantine::{Quarantine, QuarantineError, QuarantineRegister, QuarantineSettings};
 pub use settings::Settings;

@@ -1,7 +1,8 @@
 //! One object on its way from the wire to the disk. All calls block.
 //!
 //! In: pieces of a data set, in order. Out: a sealed file and what the scanner picked, or a
-//! [`Refusal`]. The scanner sees each piece before it is written.
+//! [`Refusal`]. The scanner sees each piece before it is written. What it refuses is written on, unread, where a
+//! copy is to be kept for a person.
 
 use super::commit::RegisterError;
 use super::part10;
@@ -76,20 +77,59 @@ pub(super) struct Object {
     announced: Announced,
     scanner: Scanner,
     draft: Option<Draft>,
+    /// Why the scan ended; the bytes are still written, to be kept for a person.
+    broken: Option<ScanError>,
+    /// Most bytes of a refused object that may be written.
+    keep_bytes: u64,
+}
+
+/// A sealed object.
+pub(super) enum Arrived {
+    /// As it should be.
+    Whole(Sealed, Picked),
+    /// Refused, with its bytes.
+    Broken(Sealed, ScanError),
 }
 
 impl Object {
-    pub fn new(incoming: Arc<Incoming>, announced: Announced, limits: Limits) -> Self {
+    /// `keep_bytes`: most bytes that are written of an object whose content is refused; 0 for none.
+    pub fn new(incoming: Arc<Incoming>, announced: Announced, limits: Limits, keep_bytes: u64) -> Self {
         let scanner = Scanner::new(announced.syntax, limits);
-        Self { incoming, announced, scanner, draft: None }
+        Self { incoming, announced, scanner, draft: None, broken: None, keep_bytes }
     }
 
     /// Takes the pieces of `buffer` that `ranges` name.
     pub fn absorb(&mut self, buffer: &[u8], ranges: &[Range<usize>]) -> Result<(), Refusal> {
         let pieces: Vec<&[u8]> = ranges.iter().filter_map(|range| buffer.get(range.clone())).collect();
-        for piece in &pieces {
-            self.scanner.feed(piece)?;
+        if self.broken.is_none() {
+            for piece in &pieces {
+                if let Err(error) = self.scanner.feed(piece) {
+                    self.go_on_without_scan(error)?;
+                    break;
+                }
+            }
         }
+        match self.write(pieces) {
+            Ok(size_bytes) if self.broken.is_none() || size_bytes <= self.keep_bytes => Ok(()),
+            // What is wrong with the object comes before what was wrong with keeping it.
+            written => match self.broken.take() {
+                Some(error) => Err(error.into()),
+                None => written.map(|_| ()),
+            },
+        }
+    }
+
+    /// Notes the end of the scan; an error where the bytes are not to be kept.
+    fn go_on_without_scan(&mut self, error: ScanError) -> Result<(), Refusal> {
+        if self.keep_bytes == 0 || error == ScanError::TooLong {
+            return Err(error.into());
+        }
+        self.broken = Some(error);
+        Ok(())
+    }
+
+    /// Writes the pieces; the size of the file so far, in bytes.
+    fn write(&mut self, pieces: Vec<&[u8]>) -> Result<u64, Refusal> {
         let draft = match &mut self.draft {
             Some(draft) => draft,
             none => none.insert(self.incoming.begin()?),
@@ -102,19 +142,29 @@ impl Object {
         } else {
             draft.append(&pieces)?;
         }
-        Ok(())
+        Ok(draft.size_bytes())
     }
 
     /// Checks what can only be checked at the end, and brings the data to the disk.
-    pub fn seal(self) -> Result<(Sealed, Picked), Refusal> {
-        let picked = self.scanner.finish()?;
-        if picked.sop_class_uid()? != self.announced.class {
+    pub fn seal(self) -> Result<Arrived, Refusal> {
+        let Self { announced, scanner, draft, broken, keep_bytes, .. } = self;
+        let picked = match broken.map_or_else(|| scanner.finish(), Err) {
+            Ok(picked) => picked,
+            Err(error) => {
+                let draft = draft.filter(|draft| draft.size_bytes() <= keep_bytes);
+                return match draft.map(Draft::seal) {
+                    Some(Ok(sealed)) => Ok(Arrived::Broken(sealed, error)),
+                    Some(Err(_)) | None => Err(error.into()),
+                };
+            }
+        };
+        if picked.sop_class_uid()? != announced.class {
             return Err(Refusal::ClassDiffers);
         }
-        if picked.sop_instance_uid()? != self.announced.instance {
+        if picked.sop_instance_uid()? != announced.instance {
             return Err(Refusal::InstanceDiffers);
         }
-        let draft = self.draft.ok_or(ScanError::Truncated { offset: 0 })?;
-        Ok((draft.seal()?, picked))
+        let draft = draft.ok_or(ScanError::Truncated { offset: 0 })?;
+        Ok(Arrived::Whole(draft.seal()?, picked))
     }
 }

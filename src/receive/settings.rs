@@ -49,6 +49,8 @@ pub struct Settings {
     pub commit_batch: usize,
     /// Objects that may wait for their commit before senders are told to come back later.
     pub commit_queue: usize,
+    /// Copies of objects that are refused for their content.
+    pub quarantine: super::QuarantineSettings,
     /// Limits of time.
     pub timeouts: Timeouts,
 }
@@ -113,6 +115,7 @@ impl Default for Settings {
             buffer_size: 256 * 1024,
             commit_batch: 64,
             commit_queue: 256,
+            quarantine: super::QuarantineSettings::default(),
             timeouts: Timeouts::default(),
         }
     }
@@ -167,6 +170,8 @@ pub(super) struct Profile {
     pub site: SiteCode,
     pub pathway: Option<Pathway>,
     pub classes: Vec<SopClassUid>,
+    /// Where its connection comes from.
+    pub address: IpAddr,
     /// Index in `sources`, or `None` for a stranger.
     pub source: Option<usize>,
 }
@@ -193,6 +198,7 @@ impl Settings {
                 site: source.site.clone(),
                 pathway: source.pathway,
                 classes: source.classes.clone(),
+                address,
                 source: Some(index),
             });
         }
@@ -201,6 +207,7 @@ impl Settings {
             site: self.site.clone(),
             pathway: None,
             classes: Vec::new(),
+            address,
             source: None,
         })
     }

@@ -139,6 +139,7 @@ mod tests {
             site: "S".parse().unwrap(),
             pathway: None,
             classes: Vec::new(),
+            address: std::net::IpAddr::from([127, 0, 0, 1]),
             source,
         };
         let slots = Arc::new(Slots::default());

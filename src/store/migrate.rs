@@ -31,6 +31,7 @@ const MIGRATIONS: &[Migration] = migrations![
     3 "0003_people",
     4 "0004_cases",
     5 "0005_outbox",
+    6 "0006_quarantine",
 ];
 
 /// How often the table of migrations is tried again: two processes that make it in the same

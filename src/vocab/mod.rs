@@ -13,6 +13,7 @@ mod identity;
 
 mod instance;
 mod opinion;
+mod refused;
 mod uid;
 mod view;
 
@@ -32,6 +33,7 @@ pub use opinion::{
     Assessment, BreastOpinion, ChestOpinion, InadequateReason, MammoMark, MammoOpinion, Opinion,
     TechnicalReason, ViewRecall,
 };
+pub use refused::{RefusalPhase, RefusedObject, RefusedUsage};
 pub use uid::{SeriesInstanceUid, SopClassUid, SopInstanceUid, StudyInstanceUid, TransferSyntaxUid};
 pub use view::{Laterality, MammoView, Pathway, Projection, Side};
 

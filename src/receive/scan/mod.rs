@@ -14,6 +14,7 @@ mod text;
 pub use picked::Picked;
 
 use super::classes;
+use crate::vocab::RefusalPhase;
 use flate2::{Decompress, FlushDecompress, Status};
 use walk::Walk;
 
@@ -107,6 +108,25 @@ pub enum ScanError {
     /// The deflated stream is damaged or not ended.
     #[error("the deflated data set is damaged")]
     Deflate,
+}
+
+impl ScanError {
+    /// Where the scan ended.
+    pub fn phase(&self) -> RefusalPhase {
+        match self {
+            Self::Missing { .. } | Self::InvalidUid { .. } | Self::Twice { .. } => RefusalPhase::Identity,
+            Self::Deflate => RefusalPhase::Inflating,
+            Self::Truncated { .. }
+            | Self::TooDeep { .. }
+            | Self::LengthPastEnd { .. }
+            | Self::ElementTooLong { .. }
+            | Self::TooLong
+            | Self::InvalidVr { .. }
+            | Self::OutOfPlace { .. }
+            | Self::UndefinedLength { .. }
+            | Self::ForbiddenGroup { .. } => RefusalPhase::Structure,
+        }
+    }
 }
 
 /// A data element tag.

@@ -1,0 +1,201 @@
+//! Copies of objects that arrived whole and were refused for their content, for a person to judge.
+//!
+//! In: sealed files that the scanner refused. Out: files in a folder of their own, each with a row in a
+//! [`QuarantineRegister`], both durable before the sender is told that a copy is kept; never more than the settings
+//! allow. Must never mix with accepted objects, change what the sender is answered, or hold a file without a row: what
+//! a kill leaves between the two is swept at the next start.
+
+use super::commit::RegisterError;
+use super::scan::ScanError;
+use super::settings::Profile;
+use super::status::Status;
+use crate::archive::{Archive, ArchiveError, Incoming, Published, Sealed};
+use crate::vocab::{AeTitle, Clock, RefusedObject, RefusedUsage, SopClassUid, SopInstanceUid, Timestamp};
+use futures::future::BoxFuture;
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+const HOUR_MINUTES: i64 = 60;
+
+/// Bounds of the quarantine; a zero in `bytes` or `objects` turns it off.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct QuarantineSettings {
+    /// Most bytes kept in all.
+    pub bytes: u64,
+    /// Most objects kept in all.
+    pub objects: u64,
+    /// Most objects kept of one calling AE title within an hour.
+    pub objects_per_source_hour: u64,
+}
+
+impl Default for QuarantineSettings {
+    fn default() -> Self {
+        Self { bytes: 1 << 30, objects: 1_000, objects_per_source_hour: 200 }
+    }
+}
+
+/// Where refused objects are recorded; the composition root implements it with the store.
+pub trait QuarantineRegister: Send + Sync + 'static {
+    /// What is kept; `of_source` counts what `calling_ae` sent from `since` on.
+    fn usage<'a>(
+        &'a self,
+        content_hash: &'a str,
+        calling_ae: &'a AeTitle,
+        since: Timestamp,
+    ) -> BoxFuture<'a, Result<RefusedUsage, RegisterError>>;
+
+    /// Records a kept object durably; bytes that are there already are counted up, in one row.
+    fn record(&self, object: RefusedObject) -> BoxFuture<'_, Result<(), RegisterError>>;
+
+    /// Those of `hashes` that have a row.
+    fn known(&self, hashes: Vec<String>) -> BoxFuture<'_, Result<HashSet<String>, RegisterError>>;
+}
+
+/// Why the quarantine can't be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum QuarantineError {
+    /// Its folder can't be used.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// Its rows can't be read.
+    #[error("the rows of the quarantine can't be read")]
+    Register(#[from] RegisterError),
+}
+
+/// The quarantine of this process.
+pub struct Quarantine {
+    incoming: Arc<Incoming>,
+    register: Arc<dyn QuarantineRegister>,
+    settings: QuarantineSettings,
+    clock: Arc<dyn Clock>,
+    /// One object at a time, so that the bounds hold within this process.
+    turn: tokio::sync::Mutex<()>,
+    /// Bytes that were free when last asked.
+    room: AtomicU64,
+}
+
+/// What the command and its association said of a refused object.
+pub(super) struct Refused<'a> {
+    pub error: &'a ScanError,
+    pub class: &'a SopClassUid,
+    pub instance: &'a SopInstanceUid,
+    pub syntax: &'a str,
+    pub profile: &'a Profile,
+}
+
+impl Quarantine {
+    /// Opens the quarantine in the folder `root` and sweeps files without a row, unless another process works there.
+    pub async fn open(
+        root: &Path,
+        register: Arc<dyn QuarantineRegister>,
+        settings: QuarantineSettings,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, QuarantineError> {
+        let archive = Archive::open(root)?;
+        let incoming = Arc::new(Incoming::open(&archive)?);
+        // Listed before it is asked who else is here: whatever a living process places later is not on the list.
+        let found = archive.hashes()?;
+        if incoming.is_alone()? {
+            let known = register.known(found.clone()).await?;
+            for hash in found.into_iter().filter(|hash| !known.contains(hash)) {
+                incoming.withdraw(&Published { hash, created: true });
+                tracing::info!("a file of the quarantine without a row was removed");
+            }
+        }
+        let turn = tokio::sync::Mutex::new(());
+        let quarantine = Self { incoming, register, settings, clock, turn, room: AtomicU64::new(0) };
+        let nobody = "NOBODY".parse().map_err(|_| ArchiveError::NotAHash)?;
+        quarantine.usage("", &nobody).await?;
+        Ok(quarantine)
+    }
+
+    /// Most bytes of an object that may be kept, as far as is known without asking.
+    pub(super) fn room_bytes(&self) -> u64 {
+        self.room.load(Ordering::Relaxed)
+    }
+
+    /// Keeps a refused object; whether a copy is durable now. A failure is logged and changes nothing for the sender.
+    pub(super) async fn keep(&self, sealed: Sealed, refused: Refused<'_>) -> bool {
+        let calling_ae = refused.profile.calling_ae.clone();
+        let outcome = match self.try_keep(sealed, refused).await {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+                tracing::error!(%error, cause, "the copy of a refused object could not be kept");
+                "failed"
+            }
+        };
+        metrics::counter!("receive_quarantine_total", "outcome" => outcome).increment(1);
+        let kept = outcome == "kept";
+        if !kept && outcome != "failed" {
+            tracing::error!(%calling_ae, why = outcome, "the bytes of a refused object were not kept");
+        }
+        kept
+    }
+
+    /// Says that an object was not even written for lack of room or for its size, and looks for room for the next one.
+    pub(super) async fn pass_over(&self, profile: &Profile) {
+        metrics::counter!("receive_quarantine_total", "outcome" => "no_room").increment(1);
+        tracing::error!(calling_ae = %profile.calling_ae, why = "no room, or over a limit",
+            "the bytes of a refused object were not kept");
+        if let Err(error) = self.usage("", &profile.calling_ae).await {
+            tracing::warn!(%error, "the quarantine can't be measured");
+        }
+    }
+
+    async fn try_keep(&self, sealed: Sealed, refused: Refused<'_>) -> Result<&'static str, QuarantineError> {
+        let _turn = self.turn.lock().await;
+        let Refused { error, class, instance, syntax, profile } = refused;
+        let (hash, size_bytes) = (sealed.hash().to_owned(), sealed.size_bytes());
+        let usage = self.usage(&hash, &profile.calling_ae).await?;
+        let full = usage.objects >= self.settings.objects
+            || usage.bytes.saturating_add(size_bytes) > self.settings.bytes;
+        if full && !usage.holds_it {
+            return Ok("full");
+        }
+        if usage.of_source >= self.settings.objects_per_source_hour && !usage.holds_it {
+            return Ok("too_many_of_source");
+        }
+        let incoming = Arc::clone(&self.incoming);
+        let published = tokio::task::spawn_blocking(move || incoming.publish(vec![sealed]).pop())
+            .await
+            .unwrap_or_default()
+            .unwrap_or(Err(ArchiveError::NotAHash))?;
+        let object = RefusedObject {
+            content_hash: hash,
+            size_bytes,
+            sop_instance_uid: instance.clone(),
+            sop_class_uid: class.clone(),
+            transfer_syntax_uid: syntax.parse().map_err(|_| ArchiveError::NotAHash)?,
+            calling_ae: profile.calling_ae.clone(),
+            address: profile.address,
+            site: profile.site.clone(),
+            status: Status::CannotUnderstand.code(),
+            phase: error.phase(),
+            reason: error.to_string(),
+            received_at: self.clock.now(),
+        };
+        if let Err(error) = self.register.record(object).await {
+            // Where it is not known whether there is a row, the file stays: the next start looks.
+            if let RegisterError::NotRegistered(_) = error {
+                self.incoming.withdraw(&published);
+            }
+            return Err(error.into());
+        }
+        self.room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |room| {
+            Some(if usage.holds_it { room } else { room.saturating_sub(size_bytes) })
+        }).ok();
+        Ok("kept")
+    }
+
+    async fn usage(&self, hash: &str, calling_ae: &AeTitle) -> Result<RefusedUsage, RegisterError> {
+        let since = self.clock.now().plus_minutes(-HOUR_MINUTES);
+        let usage = self.register.usage(hash, calling_ae, since).await?;
+        let free = self.settings.bytes.saturating_sub(usage.bytes);
+        self.room.store(if usage.objects < self.settings.objects { free } else { 0 }, Ordering::Relaxed);
+        Ok(usage)
+    }
+}
