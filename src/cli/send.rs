@@ -39,6 +39,9 @@ pub(super) struct Send {
     /// Age in years that wrapped films get
     #[arg(long, default_value_t = 40, requires = "wrap_films")]
     film_age: u32,
+    /// Folder in which wrapped films are kept; without it they are removed after sending
+    #[arg(long, value_name = "FOLDER", requires = "wrap_films")]
+    keep_wrapped: Option<PathBuf>,
     #[command(flatten)]
     generate: Generate,
 }
@@ -71,7 +74,9 @@ pub(super) async fn run(arguments: Send) -> anyhow::Result<ExitCode> {
         collect(path, &mut files).with_context(|| format!("can't read {}", path.display()))?;
     }
     if arguments.wrap_films {
-        let wrap = |film: &PathBuf| wrap_film(film, arguments.film_age, made.path());
+        let folder = arguments.keep_wrapped.as_deref().unwrap_or(made.path());
+        std::fs::create_dir_all(folder).with_context(|| format!("can't make {}", folder.display()))?;
+        let wrap = |film: &PathBuf| wrap_film(film, arguments.film_age, folder);
         files = files.iter().map(wrap).collect::<Result<_, _>>()?;
     }
     files.extend(write_studies(&arguments.generate, made.path())?);

@@ -35,6 +35,9 @@ const AUDIT: Who = Who::Roles(&[Role::Auditor, Role::Lead, Role::Admin]);
 const CASES: Who = Who::Roles(&[Role::Reader, Role::Lead, Role::Auditor, Role::Admin]);
 const OPERATIONS: Who = Who::Roles(&[Role::Lead, Role::Admin]);
 
+/// Refused objects: whoever took the image, and those who look after the service.
+const REFUSED: Who = Who::Roles(&[Role::Radiographer, Role::Lead, Role::Admin]);
+
 const fn get(path: &'static str, who: Who) -> Row {
     Row { method: "GET", path, who }
 }
@@ -66,6 +69,9 @@ pub const TABLE: &[Row] = &[
     post("/cases/{case_id}/act", READERS),
     get("/studies", ARRIVALS),
     get("/studies/{study_instance_uid}", ARRIVALS),
+    get("/refused", REFUSED),
+    post("/refused/conflicts/{sop_instance_uid}/{refused_hash}/judge", REFUSED),
+    post("/refused/quarantine/{id}/judge", REFUSED),
     get("/audit", AUDIT),
     get("/operations", OPERATIONS),
     post("/operations/messages/{message_id}/retry", OPERATIONS),
@@ -102,6 +108,10 @@ pub const TABLE: &[Row] = &[
     get("/api/studies/{study_instance_uid}", ARRIVALS),
     get("/api/studies/{study_instance_uid}/instances", ARRIVALS),
     get("/api/instances/{sop_instance_uid}/rendered", CASES),
+    get("/api/quarantine", REFUSED),
+    post("/api/quarantine/{id}/judge", REFUSED),
+    get("/api/conflicts", REFUSED),
+    post("/api/conflicts/{sop_instance_uid}/{refused_hash}/judge", REFUSED),
     get("/api/audit/concordance", AUDIT),
     get("/api/operations", OPERATIONS),
     post("/api/operations/messages/{message_id}/retry", OPERATIONS),

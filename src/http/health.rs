@@ -35,6 +35,11 @@ pub(super) async fn metrics(State(state): State<AppState>) -> impl IntoResponse 
         metrics::gauge!("doubleread_jobs_oldest_due_seconds", "kind" => kind)
             .set(approximate(queue.oldest_due_ms) / 1000.0);
     }
+    // The alarms: what was refused and kept, and nobody has judged.
+    if let Ok((kept, conflicts)) = state.store.unjudged().await {
+        metrics::gauge!("doubleread_quarantine_unjudged").set(approximate(kept));
+        metrics::gauge!("doubleread_conflicts_unjudged").set(approximate(conflicts));
+    }
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], state.metrics.render())
 }
 

@@ -17,11 +17,13 @@ mod guard;
 mod health;
 pub mod loopback_record;
 mod operations;
+mod refused;
 mod opinion_form;
 mod pages;
 mod settings;
 mod sign_in;
 mod state;
+mod study_notices;
 mod study_status;
 mod words;
 

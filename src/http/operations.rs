@@ -3,7 +3,7 @@
 use super::caller::Caller;
 use super::error::HttpError;
 use super::state::AppState;
-use crate::store::{FailedJob, InstanceConflict, JobKind, MessageRow, NewJob, Study};
+use crate::store::{FailedJob, InstanceConflict, JobKind, MessageRow, NewJob, QuarantinedObject, Study};
 use crate::vocab::{MessageId, StudyInstanceUid};
 
 /// Everything that needs a person.
@@ -12,6 +12,7 @@ pub(super) struct Attention {
     pub given_up: Vec<FailedJob>,
     pub held: Vec<Study>,
     pub conflicts: Vec<InstanceConflict>,
+    pub quarantined: Vec<QuarantinedObject>,
 }
 
 impl Attention {
@@ -20,6 +21,7 @@ impl Attention {
             && self.given_up.is_empty()
             && self.held.is_empty()
             && self.conflicts.is_empty()
+            && self.quarantined.is_empty()
     }
 }
 
@@ -37,7 +39,8 @@ pub(super) async fn attention(state: &AppState, caller: &Caller) -> Result<Atten
     held.retain(|study| caller.may_see(&study.site));
     let mut conflicts = state.store.open_conflicts(rows).await?;
     conflicts.retain(|conflict| caller.may_see(&conflict.refused.site));
-    Ok(Attention { dead_letters, given_up, held, conflicts })
+    let quarantined = super::refused::quarantine(state, caller, true).await?;
+    Ok(Attention { dead_letters, given_up, held, conflicts, quarantined })
 }
 
 async fn letter_is_visible(

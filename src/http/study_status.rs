@@ -11,6 +11,7 @@ use super::caller::Caller;
 use super::desk::looking_role;
 use super::error::HttpError;
 use super::state::AppState;
+use super::study_notices::{Notices, notices};
 use super::words;
 use crate::reading::{AiStatus, StudyStatusView, sees_everything, study_status};
 use crate::store::{CompletenessRule, HoldReason, MessageRow, Study};
@@ -110,6 +111,8 @@ pub(super) struct StatusBody {
     pub held: Option<&'static str>,
     /// Objects that were refused because others are stored under their identifiers.
     pub conflicts: usize,
+    /// What there is to know of objects that are stored and not scored, in words.
+    pub notices: Vec<String>,
     /// Arrival of the last instance.
     #[schema(value_type = String)]
     pub last_arrival_at: Timestamp,
@@ -125,6 +128,8 @@ pub(super) struct StatusBody {
 pub(super) struct Status {
     pub study: Study,
     pub body: StatusBody,
+    /// Whether any of its objects is of a kind that is read here.
+    pub reads_any: bool,
     pub view: Option<StudyStatusView>,
 }
 
@@ -138,6 +143,7 @@ pub(super) async fn status(
     if !caller.may_see(&study.site) {
         return Err(HttpError::NotFound);
     }
+    let Notices { reads_any, words: notices } = notices(&state.store.instances_of_study(uid).await?);
     let conflicts = state.store.conflicts_of_study(uid).await?;
     let role = looking_role(caller);
     let mut view = None;
@@ -165,12 +171,13 @@ pub(super) async fn status(
         pathway: view.as_ref().map(|view| view.set.pathway).or(study.pathway),
         held: study.hold.map(|(reason, _)| reason.code()),
         conflicts: conflicts.iter().filter(|conflict| conflict.judged.is_none()).count(),
+        notices,
         last_arrival_at: study.last_arrival_at,
         ai: view.as_ref().map_or_else(|| AiBody::plain("none"), |view| ai_body(&view.ai)),
         case,
         posts,
     };
-    Ok(Status { study, body, view })
+    Ok(Status { study, body, reads_any, view })
 }
 
 impl AiBody {
@@ -249,7 +256,14 @@ pub(super) struct Phase {
 
 /// The phases of a study in their order, each with where it stands.
 pub(super) fn phases(status: &Status) -> Vec<Phase> {
-    let mut phases = vec![received(status), complete(&status.study)];
+    let mut phases = vec![received(status)];
+    if status.reads_any || status.view.is_some() {
+        phases.push(complete(&status.study));
+    }
+    if !status.body.notices.is_empty() {
+        let words = status.body.notices.join("; ");
+        phases.push(Phase { name: "Not for reading", word: "Stored", words, tone: Tone::Quiet });
+    }
     if let Some(held) = held(&status.study) {
         phases.push(held);
     }

@@ -199,6 +199,23 @@ impl Store {
         .collect()
     }
 
+    /// Conflicts of one instance, judged or not, oldest first.
+    pub async fn conflicts_of_instance(
+        &self,
+        uid: &SopInstanceUid,
+    ) -> Result<Vec<InstanceConflict>, StoreError> {
+        sqlx::query(
+            "SELECT * FROM instance_conflicts WHERE sop_instance_uid = $1 ORDER BY received_at, content_hash LIMIT $2",
+        )
+        .bind(uid.as_str())
+        .bind(i64::from(self.settings.page_rows))
+        .fetch_all(&self.reader)
+        .await?
+        .iter()
+        .map(conflict_of)
+        .collect()
+    }
+
     /// Records what a person made of a conflict; once.
     pub async fn judge_conflict(
         &self,

@@ -5,6 +5,7 @@ mod bodies;
 mod cases;
 mod images;
 mod operations;
+mod quarantine;
 mod reads;
 mod session;
 mod studies;
@@ -56,6 +57,7 @@ pub(super) fn router() -> (Router<AppState>, Vec<(&'static str, String)>) {
         .merge(images::router())
         .merge(audit::router())
         .merge(operations::router())
+        .merge(quarantine::router())
         .split_for_parts();
     let mut routes = vec![("GET", "/api/openapi.json".to_owned())];
     for (path, item) in &document.paths.paths {

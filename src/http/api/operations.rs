@@ -76,6 +76,8 @@ struct Attention {
     given_up: Vec<GivenUp>,
     held_studies: Vec<HeldStudy>,
     conflicts: Vec<Conflict>,
+    /// Refused objects of which a copy is kept and that nobody has judged; `GET /api/quarantine` lists them.
+    quarantined: usize,
 }
 
 /// Everything that needs a person, the longest waiting first.
@@ -83,6 +85,7 @@ struct Attention {
 async fn attention(State(state): State<AppState>, caller: Caller) -> Result<Json<Attention>, HttpError> {
     let found = operations::attention(&state, &caller).await?;
     Ok(Json(Attention {
+        quarantined: found.quarantined.len(),
         dead_letters: found
             .dead_letters
             .iter()

@@ -120,9 +120,10 @@ fn in_words(ms: i64) -> String {
 }
 
 fn entries(caller: &Caller, here: &str) -> Vec<Entry> {
-    let all: [(&'static str, &'static str, &[Role]); 4] = [
+    let all: [(&'static str, &'static str, &[Role]); 5] = [
         ("/worklist", "Worklist", &[Role::Reader, Role::Lead]),
         ("/studies", "Arrivals", &[Role::Radiographer, Role::Reader, Role::Lead, Role::Admin]),
+        ("/refused", "Refused", &[Role::Radiographer]),
         ("/audit", "Agreement", &[Role::Auditor, Role::Lead, Role::Admin]),
         ("/operations", "Needs attention", &[Role::Lead, Role::Admin]),
     ];

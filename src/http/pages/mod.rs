@@ -8,6 +8,7 @@ mod frame;
 mod home;
 mod operations;
 mod opinion;
+mod refused;
 mod shown;
 mod studies;
 mod worklist;
@@ -41,6 +42,9 @@ pub(super) fn add(pages: Pages) -> Pages {
         .post("/cases/{case_id}/act", case_acts::act)
         .get("/studies", studies::list)
         .get("/studies/{study_instance_uid}", studies::one)
+        .get("/refused", refused::show)
+        .post("/refused/conflicts/{sop_instance_uid}/{refused_hash}/judge", refused::judge_conflict)
+        .post("/refused/quarantine/{id}/judge", refused::judge_quarantined)
         .get("/audit", audit::show)
         .get("/operations", operations::show)
         .post("/operations/messages/{message_id}/retry", operations::retry)

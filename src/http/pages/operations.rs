@@ -5,6 +5,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 
 use super::frame::{Frame, Look};
+use super::refused::{self, ConflictLine, KeptLine};
 use super::{page, see_other};
 use crate::http::caller::Caller;
 use crate::http::error::HttpError;
@@ -36,13 +37,6 @@ struct Held {
     since: String,
 }
 
-struct Conflict {
-    study: String,
-    sop: String,
-    sender: String,
-    arrived: String,
-}
-
 #[derive(Template)]
 #[template(path = "operations.html")]
 struct OperationsPage {
@@ -51,7 +45,8 @@ struct OperationsPage {
     letters: Vec<Letter>,
     given_up: Vec<GivenUp>,
     held: Vec<Held>,
-    conflicts: Vec<Conflict>,
+    conflicts: Vec<ConflictLine>,
+    quarantined: Vec<KeptLine>,
     models: Vec<ModelStatus>,
 }
 
@@ -62,6 +57,7 @@ pub(super) async fn show(
     caller: Caller,
 ) -> Result<Response, HttpError> {
     let found = operations::attention(&state, &caller).await?;
+    let (conflicts, quarantined) = refused::lines(&state, &look, &caller).await?;
     let models = state.models.models();
     let nothing = found.is_empty() && models.iter().all(|model| model.provider.is_some());
     let words_of = |code: &str| words::capital(&words::code_words(code));
@@ -101,16 +97,8 @@ pub(super) async fn show(
                 since: study.hold.map(|(_, at)| look.time(at)).unwrap_or_default(),
             })
             .collect(),
-        conflicts: found
-            .conflicts
-            .into_iter()
-            .map(|conflict| Conflict {
-                study: conflict.refused.study_instance_uid.to_string(),
-                sop: conflict.refused.sop_instance_uid.to_string(),
-                sender: conflict.refused.calling_ae.to_string(),
-                arrived: look.time(conflict.refused.received_at),
-            })
-            .collect(),
+        conflicts,
+        quarantined,
         models: models
             .into_iter()
             .map(|model| ModelStatus { trained_on: words::trained_on(&model.trained_on), ..model })
