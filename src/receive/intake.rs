@@ -261,11 +261,7 @@ impl Intake {
         response_to(&self.command, status, &comment)
     }
 
-    async fn finish(
-        &mut self,
-        mut object: Box<Object>,
-        buffers: &mut Buffers,
-    ) -> Result<Arrived, Refusal> {
+    async fn finish(&mut self, mut object: Box<Object>, buffers: &mut Buffers) -> Result<Arrived, Refusal> {
         let ranges = std::mem::take(&mut self.ranges);
         let next = buffers.take_spare();
         let last = buffers.replace(next);

@@ -88,7 +88,9 @@ pub fn read_head(file: &mut impl Read) -> Result<Head, HeadError> {
         Some(rest) => read_meta(rest)?,
         // A group 2 without a preamble.
         None if bytes.starts_with(&[2, 0]) => read_meta(&bytes)?,
-        None => Meta { data_set: &bytes, syntax: Some(syntax_of_bare(&bytes)?.to_owned()), ..Meta::default() },
+        None => {
+            Meta { data_set: &bytes, syntax: Some(syntax_of_bare(&bytes)?.to_owned()), ..Meta::default() }
+        }
     };
     let syntax = meta.syntax.ok_or(HeadError::Missing { attribute: "Transfer Syntax UID" })?;
     let picked = picked_from_front(&syntax, meta.data_set);
@@ -189,7 +191,10 @@ mod tests {
         let instance = element([8, 0, 0x18, 0], b"UI", b"1.2.3\0");
         let bare = [class.clone(), instance.clone()].concat();
         let head = read_head(&mut bare.as_slice()).unwrap();
-        assert_eq!((head.instance.as_str(), head.syntax.as_str(), head.data_set_at), ("1.2.3", "1.2.840.10008.1.2.1", 0));
+        assert_eq!(
+            (head.instance.as_str(), head.syntax.as_str(), head.data_set_at),
+            ("1.2.3", "1.2.840.10008.1.2.1", 0)
+        );
 
         let implicit = |tag: [u8; 4], value: &[u8]| {
             [tag.as_slice(), &u32::try_from(value.len()).unwrap().to_le_bytes(), value].concat()
@@ -205,7 +210,9 @@ mod tests {
 
         let error = read_head(&mut [syntax, class].concat().as_slice()).unwrap_err();
         assert_eq!(error.to_string(), "it has no SOP Instance UID, so it can't be sent over DICOM");
-        for other in [b"\x89PNG\r\n\x1a\n and more".as_slice(), b"", b"plain text, 8 bytes and more", b"\x08\0"] {
+        for other in
+            [b"\x89PNG\r\n\x1a\n and more".as_slice(), b"", b"plain text, 8 bytes and more", b"\x08\0"]
+        {
             let error = read_head(&mut &other[..]).unwrap_err();
             assert!(matches!(error, HeadError::NotDicom | HeadError::NoIdentity { .. }), "{error}");
         }

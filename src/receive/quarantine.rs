@@ -185,9 +185,11 @@ impl Quarantine {
             }
             return Err(error.into());
         }
-        self.room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |room| {
-            Some(if usage.holds_it { room } else { room.saturating_sub(size_bytes) })
-        }).ok();
+        self.room
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |room| {
+                Some(if usage.holds_it { room } else { room.saturating_sub(size_bytes) })
+            })
+            .ok();
         Ok("kept")
     }
 

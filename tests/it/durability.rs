@@ -28,8 +28,8 @@ const CHUNK: usize = 16;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A configured service in a folder of its own; runs from [`House::start`] to a stop or kill.
-struct House {
-    folder: tempfile::TempDir,
+pub struct House {
+    pub folder: tempfile::TempDir,
     url: String,
     running: Option<Child>,
     address: SocketAddr,
@@ -37,7 +37,7 @@ struct House {
 
 impl House {
     /// `database_url` empty: SQLite in the folder of the house, opened by nobody else while the service runs.
-    fn build(database_url: &str) -> Self {
+    pub fn build(database_url: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         std::fs::create_dir(at("models")).unwrap();
@@ -62,7 +62,7 @@ impl House {
     }
 
     /// Starts the service and waits until it says where it takes associations and that it is up.
-    async fn start(&mut self) {
+    pub async fn start(&mut self) {
         let log = self.folder.path().join("log");
         let child = self.command("serve").stderr(File::create(&log).unwrap()).spawn().unwrap();
         self.running = Some(child);
@@ -80,7 +80,7 @@ impl House {
         .await;
     }
 
-    fn kill(&mut self) {
+    pub fn kill(&mut self) {
         let mut child = self.running.take().unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
@@ -97,17 +97,17 @@ impl House {
         wait_for("the service to end", async || child.try_wait().unwrap()).await
     }
 
-    async fn stop(&mut self) {
+    pub async fn stop(&mut self) {
         self.ask_to_stop();
         let status = self.ended().await;
         assert_eq!(status.code(), Some(0), "{}", self.log());
     }
 
-    fn log(&self) -> String {
+    pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
-    fn target(&self, calling_ae: &str) -> Target {
+    pub fn target(&self, calling_ae: &str) -> Target {
         let called = "DOUBLEREAD".parse().unwrap();
         let target = Target::new(self.address.to_string(), called, calling_ae.parse().unwrap());
         Target { attempts: 1, timeout_ms: 30_000, ..target }
@@ -117,7 +117,7 @@ impl House {
         Archive::open(self.folder.path().join("data/archive")).unwrap()
     }
 
-    async fn store(&self) -> Store {
+    pub async fn store(&self) -> Store {
         Store::open(&self.url, doubleread::store::Settings::default()).await.unwrap()
     }
 

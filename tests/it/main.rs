@@ -14,6 +14,7 @@ mod http_world;
 mod receive_dimse;
 mod receive_hostile;
 mod receive_house;
+mod receive_quarantine;
 mod receive_raw;
 mod store_accounts;
 mod store_cases;

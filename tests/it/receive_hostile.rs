@@ -82,6 +82,15 @@ async fn every_hostile_file_gets_its_answer_while_good_studies_flow() {
     assert_eq!(house.temporary_files(), 0);
     let rows = house.register.count();
     assert_eq!(house.archive.hashes().unwrap().len(), rows, "a file for each row and no more");
+    // Most of the corpus is broken in a way that a person may want to see; a copy of each is kept, whole.
+    let refused = house.register.refused.lock().unwrap().clone();
+    assert!(refused.len() >= 20, "{} kept", refused.len());
+    assert_eq!(house.quarantine.hashes().unwrap().len(), refused.len());
+    for object in refused.values() {
+        assert_eq!(house.quarantine.verify(&object.content_hash).unwrap(), object.size_bytes);
+        assert_eq!(object.status, 0xC000);
+        assert!(!object.reason.to_lowercase().contains("canary"), "{}", object.reason);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

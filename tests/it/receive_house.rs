@@ -3,10 +3,14 @@
 
 use doubleread::archive::{Archive, Incoming};
 use doubleread::receive::send::Target;
-use doubleread::receive::{InstanceRegister, Receiver, RegisterError, Settings};
-use doubleread::vocab::{Instance, Registration, SystemClock};
+use doubleread::receive::{
+    InstanceRegister, Quarantine, QuarantineRegister, Receiver, RegisterError, Settings,
+};
+use doubleread::vocab::{
+    AeTitle, Instance, RefusedObject, RefusedUsage, Registration, SystemClock, Timestamp,
+};
 use futures::future::BoxFuture;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,6 +26,7 @@ pub struct Register {
     pub known: Mutex<HashMap<String, Instance>>,
     pub conflicts: Mutex<Vec<Instance>>,
     pub away: AtomicBool,
+    pub refused: Mutex<HashMap<String, RefusedObject>>,
 }
 
 impl Register {
@@ -62,10 +67,36 @@ impl InstanceRegister for Register {
     }
 }
 
+impl QuarantineRegister for Register {
+    fn usage<'a>(
+        &'a self,
+        content_hash: &'a str,
+        _: &'a AeTitle,
+        _: Timestamp,
+    ) -> BoxFuture<'a, Result<RefusedUsage, RegisterError>> {
+        let refused = self.refused.lock().unwrap();
+        let usage = RefusedUsage {
+            objects: refused.len() as u64,
+            bytes: refused.values().map(|object| object.size_bytes).sum(),
+            of_source: 0,
+            holds_it: refused.contains_key(content_hash),
+        };
+        Box::pin(async move { Ok(usage) })
+    }
+    fn record(&self, object: RefusedObject) -> BoxFuture<'_, Result<(), RegisterError>> {
+        self.refused.lock().unwrap().insert(object.content_hash.clone(), object);
+        Box::pin(async { Ok(()) })
+    }
+    fn known(&self, _: Vec<String>) -> BoxFuture<'_, Result<HashSet<String>, RegisterError>> {
+        Box::pin(async { Ok(HashSet::new()) })
+    }
+}
+
 /// A running receiver.
 pub struct House {
     pub address: SocketAddr,
     pub archive: Archive,
+    pub quarantine: Archive,
     pub register: Arc<Register>,
     pub folder: tempfile::TempDir,
     pub stop: CancellationToken,
@@ -89,11 +120,16 @@ impl House {
         let incoming = Arc::new(Incoming::open(&archive).unwrap());
         let register = Arc::new(Register::default());
         let settings = Settings { listen: "127.0.0.1:0".parse().unwrap(), ..settings };
-        let receiver = Receiver::bind(settings, incoming, register.clone(), Arc::new(SystemClock)).unwrap();
+        let quarantine = Archive::open(folder.path().join("quarantine")).unwrap();
+        let (clock, bounds) = (Arc::new(SystemClock), settings.quarantine.clone());
+        let keeper = Quarantine::open(quarantine.root(), register.clone(), bounds, clock.clone());
+        let keeper = futures::executor::block_on(keeper).unwrap();
+        let receiver =
+            Receiver::bind(settings, incoming, register.clone(), clock).unwrap().with_quarantine(keeper);
         let address = receiver.local_address();
         let stop = CancellationToken::new();
         let task = tokio::spawn(receiver.serve(stop.clone()));
-        Self { address, archive, register, folder, stop, task }
+        Self { address, archive, quarantine, register, folder, stop, task }
     }
 
     pub fn target(&self) -> Target {
