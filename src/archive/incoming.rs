@@ -59,13 +59,6 @@ impl Incoming {
         &self.archive
     }
 
-    /// Whether no other living process writes here: its folder would be beside ours.
-    pub fn is_alone(&self) -> Result<bool, ArchiveError> {
-        let fail = |e| ArchiveError::from_io("list temporary files", e);
-        let all = self.archive.root().join("incoming");
-        Ok(std::fs::read_dir(all).map_err(fail)?.count() <= 1)
-    }
-
     /// Starts a temporary file.
     pub fn begin(&self) -> Result<Draft, ArchiveError> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);

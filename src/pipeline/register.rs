@@ -15,6 +15,13 @@ impl InstanceRegister for StoreRegister {
     fn register(&self, instances: Vec<Instance>) -> BoxFuture<'_, Result<Vec<Registration>, RegisterError>> {
         Box::pin(async move { self.0.register(instances).await.map_err(failure) })
     }
+
+    fn is_named(&self, instance: Instance) -> BoxFuture<'_, Result<bool, RegisterError>> {
+        Box::pin(async move {
+            let named = self.0.has_bytes(&instance.sop_instance_uid, &instance.content_hash).await;
+            named.map_err(|error| RegisterError::Unknown(Box::new(error)))
+        })
+    }
 }
 
 impl QuarantineRegister for StoreRegister {
@@ -44,12 +51,5 @@ fn failure(error: StoreError) -> RegisterError {
         RegisterError::NotRegistered(Box::new(error))
     } else {
         RegisterError::Unknown(Box::new(error))
-    }
-
-    fn is_named(&self, instance: Instance) -> BoxFuture<'_, Result<bool, RegisterError>> {
-        Box::pin(async move {
-            let named = self.0.has_bytes(&instance.sop_instance_uid, &instance.content_hash).await;
-            named.map_err(|error| RegisterError::Unknown(Box::new(error)))
-        })
     }
 }

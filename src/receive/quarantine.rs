@@ -9,7 +9,7 @@ use super::commit::RegisterError;
 use super::scan::ScanError;
 use super::settings::Profile;
 use super::status::Status;
-use crate::archive::{Archive, ArchiveError, Incoming, Published, Sealed};
+use crate::archive::{Archive, ArchiveError, Incoming, Sealed};
 use crate::vocab::{AeTitle, Clock, RefusedObject, RefusedUsage, SopClassUid, SopInstanceUid, Timestamp};
 use futures::future::BoxFuture;
 use std::collections::HashSet;
@@ -87,7 +87,7 @@ pub(super) struct Refused<'a> {
 }
 
 impl Quarantine {
-    /// Opens the quarantine in the folder `root` and sweeps files without a row, unless another process works there.
+    /// Opens the quarantine in the folder `root` and sweeps files without a row that no process is about to record.
     pub async fn open(
         root: &Path,
         register: Arc<dyn QuarantineRegister>,
@@ -96,15 +96,7 @@ impl Quarantine {
     ) -> Result<Self, QuarantineError> {
         let archive = Archive::open(root)?;
         let incoming = Arc::new(Incoming::open(&archive)?);
-        // Listed before it is asked who else is here: whatever a living process places later is not on the list.
-        let found = archive.hashes()?;
-        if incoming.is_alone()? {
-            let known = register.known(found.clone()).await?;
-            for hash in found.into_iter().filter(|hash| !known.contains(hash)) {
-                incoming.withdraw(&Published { hash, created: true });
-                tracing::info!("a file of the quarantine without a row was removed");
-            }
-        }
+        sweep(&incoming, &archive, register.as_ref()).await?;
         let turn = tokio::sync::Mutex::new(());
         let quarantine = Self { incoming, register, settings, clock, turn, room: AtomicU64::new(0) };
         let nobody = "NOBODY".parse().map_err(|_| ArchiveError::NotAHash)?;
@@ -181,7 +173,9 @@ impl Quarantine {
         if let Err(error) = self.register.record(object).await {
             // Where it is not known whether there is a row, the file stays: the next start looks.
             if let RegisterError::NotRegistered(_) = error {
-                self.incoming.withdraw(&published);
+                let hash = published.hash.clone();
+                drop(published);
+                remove_without_row(&self.incoming, &hash, self.register.as_ref()).await?;
             }
             return Err(error.into());
         }
@@ -200,4 +194,34 @@ impl Quarantine {
         self.room.store(if usage.objects < self.settings.objects { free } else { 0 }, Ordering::Relaxed);
         Ok(usage)
     }
+}
+
+async fn sweep(
+    incoming: &Incoming,
+    archive: &Archive,
+    register: &dyn QuarantineRegister,
+) -> Result<(), QuarantineError> {
+    let found = archive.hashes()?;
+    let known = register.known(found.clone()).await?;
+    for hash in found.iter().filter(|hash| !known.contains(*hash)) {
+        if remove_without_row(incoming, hash, register).await? {
+            tracing::info!("a file of the quarantine without a row was removed");
+        }
+    }
+    Ok(())
+}
+
+/// Removes a file that has no row and that no process is about to record.
+async fn remove_without_row(
+    incoming: &Incoming,
+    hash: &str,
+    register: &dyn QuarantineRegister,
+) -> Result<bool, QuarantineError> {
+    let Some(removal) = incoming.take_back(hash)? else { return Ok(false) };
+    // Looked at once the right to remove is had: from here on no process can record it.
+    if register.known(vec![hash.to_owned()]).await?.contains(hash) {
+        return Ok(false);
+    }
+    removal.remove();
+    Ok(true)
 }
