@@ -8,6 +8,7 @@ mod infer_models;
 mod http_blindness;
 mod http_images;
 mod http_journey;
+mod http_refused;
 mod http_service;
 mod http_sign_in;
 mod http_world;

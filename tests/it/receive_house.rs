@@ -153,7 +153,8 @@ impl House {
     pub fn temporary_files(&self) -> usize {
         let mut count = 0;
         for folder in std::fs::read_dir(self.archive.root().join("incoming")).unwrap() {
-            let files = std::fs::read_dir(folder.unwrap().path()).unwrap();
+            // A lock lies beside the folders.
+            let Ok(files) = std::fs::read_dir(folder.unwrap().path()) else { continue };
             count += files.filter(|f| f.as_ref().unwrap().file_name() != "lock").count();
         }
         count
