@@ -167,12 +167,13 @@ impl ModelDirectory for Models {
                 trained_on: manifest.trained_on.clone(),
                 provider: match &model.state {
                     ModelState::Ready(engine) => Some(engine.provider().code().to_owned()),
-                    ModelState::Loading | ModelState::Refused(_) => None,
+                    ModelState::Loading | ModelState::Refused(_) | ModelState::Retired => None,
                 },
                 fault: match &model.state {
                     ModelState::Ready(_) => String::new(),
                     ModelState::Loading => "still loading".to_owned(),
                     ModelState::Refused(error) => error.to_string(),
+                    ModelState::Retired => "retired".to_owned(),
                 },
             })
         };

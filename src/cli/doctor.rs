@@ -112,7 +112,7 @@ async fn score(config: &Config, pathway: Pathway) -> anyhow::Result<String> {
             bail!("{} was refused: {error}", model.folder);
         }
     }
-    let engine = models.active(pathway)?;
+    let engine = models.in_force(pathway)?.remove(0);
     let mut options = StudyOptions { age_years: Some(55), ..StudyOptions::default() };
     match pathway {
         Pathway::Chest => {

@@ -19,8 +19,6 @@ const SHORT_NAMES: &[(&str, &str)] = &[
 const WITHOUT_DEFAULT: &[&str] = &[
     "infer.runtime_library",
     "infer.fallback",
-    "infer.active.chest",
-    "infer.active.mammo",
     "post.endpoint.bearer_token_file",
     "receive.unknown_sources",
 ];

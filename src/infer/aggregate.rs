@@ -6,12 +6,13 @@
 
 use super::calibrate::NoScore;
 use super::graph::{ActivationMap, RawOutput};
+use super::heat_map::heat_map;
 use super::manifest::{Label, Manifest, OperatingPoint, OverallRule, Pooling, SideRule};
 use super::regions::{Place, regions};
 use crate::prepare::PixelMapping;
 use crate::vocab::{
-    AiFinding, AiOutcome, BreastScore, Laterality, MammoView, Pathway, Region, Side, SopInstanceUid,
-    ViewScore,
+    AiFinding, AiOutcome, BreastScore, HeatMap, HeatMapMethod, Laterality, MammoView, Pathway, Region, Side,
+    SopInstanceUid, ViewScore,
 };
 
 /// One image's numbers, read by the manifest.
@@ -26,6 +27,7 @@ pub(super) struct ReadView {
     /// One per label, calibrated.
     pub labels: Vec<f64>,
     pub map: Option<ActivationMap>,
+    pub distance: Option<f64>,
     pub mapping: PixelMapping,
 }
 
@@ -39,6 +41,7 @@ pub(super) struct Conclusion {
     pub breasts: Vec<BreastScore>,
     pub views: Vec<ViewScore>,
     pub regions: Vec<Region>,
+    pub heat_maps: Vec<HeatMap>,
 }
 
 /// Reads one image's raw output: activation, calibration, the overall rule.
@@ -77,7 +80,16 @@ pub(super) fn read_view(
     if !overall.is_finite() || calibrated.iter().any(|c| !c.is_finite()) {
         return Err(NoScore::NonFinite);
     }
-    Ok(ReadView { sop_instance_uid, view, raw, overall, labels: calibrated, map: output.map, mapping })
+    Ok(ReadView {
+        sop_instance_uid,
+        view,
+        raw,
+        overall,
+        labels: calibrated,
+        map: output.map,
+        distance: output.distance.map(f64::from),
+        mapping,
+    })
 }
 
 /// What the images come to at an operating point. At least one image.
@@ -105,9 +117,15 @@ pub(super) fn conclude(manifest: &Manifest, point: &OperatingPoint, images: &[Re
         breasts,
         views: images
             .iter()
-            .map(|v| ViewScore { sop_instance_uid: v.sop_instance_uid.clone(), raw: v.raw, score: v.overall })
+            .map(|v| ViewScore {
+                sop_instance_uid: v.sop_instance_uid.clone(),
+                raw: v.raw,
+                score: v.overall,
+                distance: v.distance,
+            })
             .collect(),
         regions: images.iter().flat_map(|v| regions_of(manifest, point, v)).collect(),
+        heat_maps: images.iter().filter_map(|v| heat_map_of(manifest, point, v)).collect(),
     }
 }
 
@@ -171,6 +189,33 @@ fn findings(
         }
     }
     findings
+}
+
+/// The map of the image where it has one: of the image for a map of one channel, else of the label that exceeds its
+/// threshold the most, and where none does, of the first label.
+fn heat_map_of(manifest: &Manifest, point: &OperatingPoint, view: &ReadView) -> Option<HeatMap> {
+    let map = view.map.as_ref()?;
+    let excess = |(index, label): (usize, &Label)| {
+        let score = view.labels.get(index).copied()?;
+        (label.offered).then_some((index, score - manifest.threshold_of(point, label)?))
+    };
+    let channel = match map.channels {
+        1 => 0,
+        _ => manifest
+            .labels
+            .iter()
+            .enumerate()
+            .filter_map(excess)
+            .max_by(|(_, a), (_, b)| a.total_cmp(b))
+            .map_or(0, |(index, _)| index),
+    };
+    let place = Place {
+        image: &view.sop_instance_uid,
+        input_width: manifest.input.width,
+        input_height: manifest.input.height,
+        mapping: &view.mapping,
+    };
+    heat_map(map, channel, HeatMapMethod::Activation, place)
 }
 
 /// Where the image itself is at or above a threshold: of the image for a map of one channel, of each label else.
@@ -251,7 +296,7 @@ mod tests {
             scale_x: 1.0,
             scale_y: 1.0,
         };
-        let output = RawOutput { scores: scores.to_vec(), map: None };
+        let output = RawOutput { scores: scores.to_vec(), map: None, distance: None };
         read_view(manifest, "1.2".parse().unwrap(), view.map(|v| v.parse().unwrap()), mapping, output)
     }
 

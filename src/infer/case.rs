@@ -60,8 +60,8 @@ pub async fn score_case(
     }
     let usable: Vec<Option<MammoView>> = ready.iter().map(|(_, view, _)| *view).collect();
     let refused = coverage::refuse(&engine.manifest().required_views, &usable, &left_out);
-    result.left_out = left_out.into_iter().map(|l| (l.sop_instance_uid, l.refusal)).collect();
     if let Some(outcome) = refused {
+        result.left_out = refusals(left_out);
         result.outcome = outcome;
         return Ok(result);
     }
@@ -72,16 +72,28 @@ pub async fn score_case(
     let mut read = Vec::new();
     for (uid, view, mapping, scored) in join_all(runs).await {
         match read_image(engine, &mut result, (uid.clone(), view, mapping), scored)? {
-            Ok(image) => read.push(image),
+            Ok(image) => match strange(engine, &image) {
+                None => read.push(image),
+                Some(refusal) => left_out.push(LeftOut { sop_instance_uid: uid, view, refusal }),
+            },
             Err(refusal) => {
                 metrics::counter!("doubleread_infer_unusable_scores_total", "reason" => refusal.reason.code())
                     .increment(1);
                 tracing::error!(model = %engine.manifest().folder_name(), reason = %refusal.reason, detail = refusal.detail, "the model gave no usable score; the case goes on without it");
                 result.outcome = AiOutcome::NotProcessed(refusal.clone());
+                result.left_out = refusals(left_out);
                 result.left_out.push((uid, refusal));
                 return Ok(result);
             }
         }
+    }
+    // An image that turned out to be strange is left out like one that was refused before.
+    let usable: Vec<Option<MammoView>> = read.iter().map(|image| image.view).collect();
+    let refused = coverage::refuse(&engine.manifest().required_views, &usable, &left_out);
+    result.left_out = refusals(left_out);
+    if let Some(outcome) = refused {
+        result.outcome = outcome;
+        return Ok(result);
     }
     let point = engine.manifest().active_point()?;
     let conclusion = aggregate::conclude(engine.manifest(), point, &read);
@@ -92,12 +104,33 @@ pub async fn score_case(
     result.breasts = conclusion.breasts;
     result.views = conclusion.views;
     result.regions = conclusion.regions;
+    result.heat_maps = conclusion.heat_maps;
     metrics::counter!(
         "doubleread_infer_results_total",
         "model" => engine.manifest().folder_name(), "provider" => result.provider.clone(), "result" => result.outcome.word()
     )
     .increment(1);
     Ok(result)
+}
+
+fn refusals(left_out: Vec<LeftOut>) -> Vec<(SopInstanceUid, NotProcessed)> {
+    left_out.into_iter().map(|l| (l.sop_instance_uid, l.refusal)).collect()
+}
+
+/// Why an image is too unlike those that the model was made from, if it is.
+fn strange(engine: &Engine, image: &ReadView) -> Option<NotProcessed> {
+    let limit = engine.manifest().out_of_distribution.as_ref()?;
+    let distance = image.distance.unwrap_or(f64::NAN);
+    if distance <= limit.refuse_above {
+        return None;
+    }
+    metrics::counter!("doubleread_infer_strange_images_total", "model" => engine.manifest().folder_name())
+        .increment(1);
+    let refuse_above = limit.refuse_above;
+    Some(NotProcessed {
+        reason: NotProcessedReason::OutOfDistribution,
+        detail: format!("distance {distance:.2}, the model refuses above {refuse_above:.2}"),
+    })
 }
 
 /// One image's numbers, or why it has none; an error where trying again may help.

@@ -24,6 +24,8 @@ pub struct RawOutput {
     pub scores: Vec<f32>,
     /// Where the model looked, if it says.
     pub map: Option<ActivationMap>,
+    /// How far the image is from those that the model was made from, if it says.
+    pub distance: Option<f32>,
 }
 
 /// A class-activation map of one image.
@@ -143,6 +145,13 @@ impl GraphSession {
             },
             None => None,
         };
+        let distances = match &self.manifest.out_of_distribution {
+            Some(limit) => match read(&limit.output)? {
+                (_, values) if values.len() == rows => Some(values),
+                (shape, _) => return Err(mismatch("the shape of the distance output", &[rows], &shape)),
+            },
+            None => None,
+        };
         let piece = |values: &[f32], row: usize, length: usize| -> Vec<f32> {
             values.iter().skip(row * length).take(length).copied().collect()
         };
@@ -153,6 +162,7 @@ impl GraphSession {
                     let values = piece(values, row, channels * height * width);
                     ActivationMap { channels, height, width, values }
                 }),
+                distance: distances.and_then(|values| values.get(row).copied()),
             })
             .collect())
     }
@@ -229,6 +239,17 @@ fn check_session(session: &Session, manifest: &Manifest) -> Result<(), InferErro
             "the type of the map output",
             "the shape of the map output",
             &[rows, channels, -1, -1],
+        )?;
+    }
+    if let Some(limit) = &manifest.out_of_distribution {
+        let distance = output(&limit.output, "the name of the distance output")?;
+        let axes = distance.dtype().tensor_shape().map_or(1, |shape| shape.len());
+        let expected: &[i64] = if axes == 2 { &[rows, 1] } else { &[rows] };
+        check_outlet(
+            distance,
+            "the type of the distance output",
+            "the shape of the distance output",
+            expected,
         )?;
     }
     Ok(())

@@ -62,6 +62,11 @@
 //! views = "maximum"                    # or "mean"
 //! breasts = "maximum"
 //!
+//! [out_of_distribution]                # optional: when not to speak
+//! output = "distance"                  # [N], larger is stranger
+//! refuse_above = 31.5
+//! chosen_on = "validation split: 1 % of the films are farther"
+//!
 //! [[operating_points]]
 //! name = "balanced"
 //! chosen_on = "validation split, 2,000 phantoms, seed 7: largest sum of sensitivity and specificity"
@@ -129,6 +134,24 @@ pub struct Manifest {
     /// How activation maps become regions.
     #[serde(default)]
     pub regions: RegionRule,
+    /// From when on an image is too unlike those that the model was made from.
+    #[serde(default)]
+    pub out_of_distribution: Option<OutOfDistribution>,
+    /// Whether it only shows how the service works; another model of its pathway is then preferred to it.
+    #[serde(default)]
+    pub demonstration: bool,
+}
+
+/// From when on an image is too unlike those that the model was made from, so that it says nothing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OutOfDistribution {
+    /// Name of the output that measures it, `[N]` or `[N, 1]`; larger is stranger.
+    pub output: String,
+    /// Distance above which an image is not scored.
+    pub refuse_above: f64,
+    /// The data that chose the limit, and how.
+    pub chosen_on: String,
 }
 
 fn yes() -> bool {

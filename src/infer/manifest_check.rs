@@ -44,6 +44,14 @@ impl Manifest {
         if !(self.regions.part_of_peak > 0.0 && self.regions.part_of_peak <= 1.0) {
             return bad("regions.part_of_peak", "is not above 0 and at most 1");
         }
+        if let Some(limit) = &self.out_of_distribution {
+            if !limit.refuse_above.is_finite() {
+                return bad("out_of_distribution.refuse_above", "is no number");
+            }
+            if limit.chosen_on.trim().is_empty() {
+                return bad("out_of_distribution.chosen_on", "does not say what data chose the limit");
+            }
+        }
         Ok(())
     }
 

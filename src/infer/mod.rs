@@ -12,6 +12,7 @@ mod coverage;
 mod engine;
 mod error;
 mod graph;
+mod heat_map;
 mod manifest;
 mod manifest_check;
 mod provider_proof;
@@ -19,6 +20,7 @@ mod queue;
 mod regions;
 mod registry;
 mod replay;
+mod roles;
 mod runtime;
 mod settings;
 
@@ -29,11 +31,12 @@ pub use engine::{Engine, Scored};
 pub use error::InferError;
 pub use graph::{ActivationMap, RawOutput};
 pub use manifest::{
-    Aggregation, Batch, Graph, Label, Manifest, OperatingPoint, Overall, OverallRule, Pooling, RegionRule,
-    SideRule,
+    Aggregation, Batch, Graph, Label, Manifest, OperatingPoint, OutOfDistribution, Overall, OverallRule,
+    Pooling, RegionRule, SideRule,
 };
 pub use queue::Urgency;
 pub use registry::{Model, ModelState, Registry};
 pub use replay::{Difference, REPLAY_TOLERANCE, compare};
+pub use roles::{ModelRole, Roles};
 pub use runtime::library_path;
 pub use settings::{Active, Provider, Settings};

@@ -1,13 +1,13 @@
-//! The models of a folder: loaded in the background at start, one active per pathway.
+//! The models of a folder: loaded in the background, each with its role.
 //!
-//! In: the `[infer]` section. Out: the state of each model, and the engine in force on a
-//! pathway. A model that is refused says why and takes nothing else down. Must never hold up
+//! In: the `[infer]` section, and what people decided. Out: the state of each model, and the
+//! engines in force on a pathway. A model that is refused says why and takes nothing else down. Must never hold up
 //! the start: associations are accepted while models still load.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, mpsc};
 use std::thread::JoinHandle;
 
 use tokio::sync::watch;
@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use super::engine::Engine;
 use super::error::InferError;
 use super::manifest::Manifest;
+use super::roles::{ModelRole, Roles, in_force};
 use super::settings::Settings;
 use crate::vocab::{ModelStamp, Pathway};
 
@@ -27,15 +28,18 @@ pub enum ModelState {
     Ready(Arc<Engine>),
     /// It does not, and why.
     Refused(InferError),
+    /// People took it out of use.
+    Retired,
 }
 
 impl ModelState {
-    /// `loading`, `ready` or `refused`.
+    /// `loading`, `ready`, `refused` or `retired`.
     pub fn word(&self) -> &'static str {
         match self {
             Self::Loading => "loading",
             Self::Ready(_) => "ready",
             Self::Refused(_) => "refused",
+            Self::Retired => "retired",
         }
     }
 }
@@ -49,7 +53,7 @@ pub struct Model {
     pub manifest: Option<Arc<Manifest>>,
     /// Where it has got to.
     pub state: ModelState,
-    /// Whether it is the one that speaks on its pathway.
+    /// Whether it speaks on its pathway.
     pub active: bool,
 }
 
@@ -57,7 +61,11 @@ pub struct Model {
 pub struct Registry {
     settings: Settings,
     models: RwLock<BTreeMap<String, Model>>,
-    loaded: watch::Receiver<bool>,
+    roles: RwLock<Roles>,
+    /// Whether every folder that was met is loaded.
+    loaded: watch::Sender<bool>,
+    /// Folders to load, in order; the loader ends when this does.
+    to_load: Mutex<Option<mpsc::Sender<String>>>,
     loader: Mutex<Option<JoinHandle<()>>>,
     stopping: AtomicBool,
 }
@@ -65,11 +73,18 @@ pub struct Registry {
 impl Registry {
     /// Starts to load every model of `settings.models_dir` on a thread of its own, and returns at once.
     pub fn start(settings: Settings) -> Result<Arc<Self>, InferError> {
-        let (done, loaded) = watch::channel(false);
+        Self::start_with(settings, Roles::new())
+    }
+
+    /// The same with what people decided about the models; those that are retired are listed and not loaded.
+    pub fn start_with(settings: Settings, roles: Roles) -> Result<Arc<Self>, InferError> {
+        let (to_load, folders) = mpsc::channel();
         let registry = Arc::new(Self {
             settings,
             models: RwLock::new(BTreeMap::new()),
-            loaded,
+            roles: RwLock::new(roles),
+            loaded: watch::Sender::new(false),
+            to_load: Mutex::new(Some(to_load)),
             loader: Mutex::new(None),
             stopping: AtomicBool::new(false),
         });
@@ -78,19 +93,19 @@ impl Registry {
         let thread = std::thread::Builder::new()
             .name("infer-loader".into())
             .spawn(move || {
-                let Some(settings) = weak.upgrade().map(|registry| registry.settings.clone()) else { return };
-                for folder in model_folders(&settings.models_dir) {
-                    let Some(registry) = weak.upgrade() else { return };
-                    registry.announce(&folder);
-                }
-                let folders: Vec<String> = weak
-                    .upgrade()
-                    .map(|r| r.read(|models| models.keys().cloned().collect()))
-                    .unwrap_or_default();
-                for folder in folders {
-                    if weak.upgrade().is_none_or(|registry| registry.stopping.load(Ordering::Relaxed)) {
-                        return;
+                if let Some(registry) = weak.upgrade() {
+                    registry.look_again();
+                    if registry.nothing_loads() {
+                        registry.say_loaded();
                     }
+                }
+                while let Ok(folder) = folders.recv() {
+                    let settings = match weak.upgrade() {
+                        Some(registry) if !registry.stopping.load(Ordering::Relaxed) => {
+                            registry.settings.clone()
+                        }
+                        _ => return,
+                    };
                     let state = match Engine::load(&settings.models_dir.join(&folder), &settings) {
                         Ok(engine) => ModelState::Ready(Arc::new(engine)),
                         Err(error) => {
@@ -101,57 +116,133 @@ impl Registry {
                     };
                     let Some(registry) = weak.upgrade() else { return };
                     registry.set(&folder, state);
+                    if registry.nothing_loads() {
+                        registry.say_loaded();
+                    }
                 }
-                if let Some(registry) = weak.upgrade() {
-                    registry.warn_of_silent_pathways();
-                }
-                // Nobody may be waiting for it.
-                let _ = done.send(true);
             })
             .map_err(|e| InferError::Thread(e.to_string()))?;
         *registry.loader.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
         Ok(registry)
     }
 
-    fn read<T>(&self, read: impl FnOnce(&BTreeMap<String, Model>) -> T) -> T {
-        read(&self.models.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Puts a folder on the list, with what its manifest says, before its graph is opened.
-    fn announce(&self, path: &Path) {
-        let Some(folder) = path.file_name().and_then(|n| n.to_str()).map(str::to_owned) else { return };
-        let manifest = Manifest::load(path);
-        let state = match &manifest {
-            Ok(_) => ModelState::Loading,
-            Err(error) => ModelState::Refused(error.clone()),
-        };
-        let model =
-            Model { folder: folder.clone(), manifest: manifest.ok().map(Arc::new), state, active: false };
-        let mut models = self.models.write().unwrap_or_else(PoisonError::into_inner);
-        models.insert(folder, model);
-        for pathway in Pathway::ALL {
-            let on_pathway = |m: &Model| m.manifest.as_ref().is_some_and(|m| m.pathway == *pathway);
-            let only = match models.values().filter(|m| on_pathway(m)).count() {
-                1 => models.values().find(|m| on_pathway(m)).map(|m| m.folder.clone()),
-                _ => None,
-            };
-            let active = self.settings.active.on(*pathway).map(str::to_owned).or(only);
-            for model in models.values_mut().filter(|m| on_pathway(m)) {
-                model.active = Some(&model.folder) == active.as_ref();
+    /// Lists folders that were not there before, and loads them in the background; blocks for reading manifests.
+    pub fn look_again(&self) {
+        for path in model_folders(&self.settings.models_dir) {
+            let Some(folder) = path.file_name().and_then(|n| n.to_str()).map(str::to_owned) else { continue };
+            let known = self.read(|models| models.contains_key(&folder));
+            if !known && self.announce(&folder, &path) {
+                self.ask_to_load(folder);
             }
         }
     }
 
+    /// Takes over what people decided; a model that is retired ends after the run that it is in.
+    pub fn assign(&self, roles: Roles) {
+        let changed = *self.roles.read().unwrap_or_else(PoisonError::into_inner) != roles;
+        if !changed {
+            return;
+        }
+        *self.roles.write().unwrap_or_else(PoisonError::into_inner) = roles.clone();
+        let mut models = self.models.write().unwrap_or_else(PoisonError::into_inner);
+        for model in models.values_mut() {
+            let retired = roles.get(&model.folder) == Some(&ModelRole::Retired);
+            match (&model.state, retired) {
+                // Cases that hold the engine finish with it; it stops when the last of them lets go.
+                (ModelState::Ready(_) | ModelState::Loading, true) => model.state = ModelState::Retired,
+                (ModelState::Retired, false) => {
+                    model.state = ModelState::Loading;
+                    self.loaded.send_replace(false);
+                    self.ask_to_load(model.folder.clone());
+                }
+                _ => {}
+            }
+        }
+        self.choose(&mut models);
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&BTreeMap<String, Model>) -> T) -> T {
+        read(&self.models.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts a folder on the list, with what its manifest says, before its graph is opened; whether it is to be loaded.
+    fn announce(&self, folder: &str, path: &Path) -> bool {
+        let manifest = Manifest::load(path);
+        let retired = self.role(folder) == Some(ModelRole::Retired);
+        let state = match &manifest {
+            Ok(_) if retired => ModelState::Retired,
+            Ok(_) => ModelState::Loading,
+            Err(error) => {
+                tracing::error!(model = folder, %error, "model refused");
+                metrics::counter!("doubleread_infer_models_refused_total").increment(1);
+                ModelState::Refused(error.clone())
+            }
+        };
+        let loads = matches!(state, ModelState::Loading);
+        if loads {
+            self.loaded.send_replace(false);
+        }
+        let folder = folder.to_owned();
+        let model =
+            Model { folder: folder.clone(), manifest: manifest.ok().map(Arc::new), state, active: false };
+        let mut models = self.models.write().unwrap_or_else(PoisonError::into_inner);
+        models.insert(folder, model);
+        self.choose(&mut models);
+        loads
+    }
+
+    /// Marks the models that are in force.
+    fn choose(&self, models: &mut BTreeMap<String, Model>) {
+        for pathway in Pathway::ALL {
+            let chosen = self.chosen(*pathway, models).unwrap_or_default();
+            for model in models.values_mut() {
+                if model.manifest.as_ref().is_some_and(|m| m.pathway == *pathway) {
+                    model.active = chosen.contains(&model.folder);
+                }
+            }
+        }
+    }
+
+    fn chosen(&self, pathway: Pathway, models: &BTreeMap<String, Model>) -> Result<Vec<String>, String> {
+        let roles = self.roles.read().unwrap_or_else(PoisonError::into_inner);
+        let with_manifest = models
+            .values()
+            .filter_map(|m| m.manifest.as_deref().map(|manifest| (m.folder.as_str(), manifest)));
+        in_force(pathway, self.settings.active.on(pathway), &roles, with_manifest)
+    }
+
+    /// What people decided about a model.
+    pub fn role(&self, folder: &str) -> Option<ModelRole> {
+        self.roles.read().unwrap_or_else(PoisonError::into_inner).get(folder).copied()
+    }
+
+    fn ask_to_load(&self, folder: String) {
+        if let Some(to_load) = &*self.to_load.lock().unwrap_or_else(PoisonError::into_inner) {
+            // A loader that has ended belongs to a registry that stops.
+            let _ = to_load.send(folder);
+        }
+    }
+
+    fn nothing_loads(&self) -> bool {
+        self.read(|models| !models.values().any(|m| matches!(m.state, ModelState::Loading)))
+    }
+
+    fn say_loaded(&self) {
+        self.warn_of_silent_pathways();
+        self.loaded.send_replace(true);
+    }
+
     fn set(&self, folder: &str, state: ModelState) {
         let mut models = self.models.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(model) = models.get_mut(folder) {
+        // It may have been retired while it loaded.
+        if let Some(model) = models.get_mut(folder).filter(|m| matches!(m.state, ModelState::Loading)) {
             model.state = state;
         }
     }
 
     fn warn_of_silent_pathways(&self) {
         for pathway in Pathway::ALL {
-            if let Err(error) = self.active(*pathway) {
+            if let Err(error) = self.in_force(*pathway) {
                 tracing::warn!(%pathway, %error, "cases of this pathway go to their readers without an AI result");
             }
         }
@@ -172,7 +263,7 @@ impl Registry {
     pub fn stamped(&self, pathway: Pathway, stamp: &ModelStamp) -> Result<Arc<Engine>, InferError> {
         let ready = |m: &Model| match &m.state {
             ModelState::Ready(engine) if engine.stamp() == *stamp => Some(Arc::clone(engine)),
-            ModelState::Ready(_) | ModelState::Loading | ModelState::Refused(_) => None,
+            ModelState::Ready(_) | ModelState::Loading | ModelState::Refused(_) | ModelState::Retired => None,
         };
         self.read(|models| models.values().find_map(ready)).ok_or_else(|| InferError::NoModel {
             pathway,
@@ -183,28 +274,53 @@ impl Registry {
         })
     }
 
-    /// The engine in force on a pathway. Error: [`InferError::NoModel`] with the reason in words.
-    pub fn active(&self, pathway: Pathway) -> Result<Arc<Engine>, InferError> {
+    /// The engines in force on a pathway, in order: the first whose scope takes the patient speaks. A refused one is
+    /// left out where another is ready. Error: [`InferError::NoModel`] with the reason in words.
+    pub fn in_force(&self, pathway: Pathway) -> Result<Vec<Arc<Engine>>, InferError> {
         let none = |reason: String| InferError::NoModel { pathway, reason };
-        let named = self.settings.active.on(pathway);
-        let loaded = *self.loaded.borrow();
+        let loaded = self.is_loaded();
         self.read(|models| {
-            let on_pathway =
-                |m: &&Model| m.manifest.as_ref().is_some_and(|manifest| manifest.pathway == pathway);
-            let active = models.values().filter(on_pathway).find(|m| m.active);
-            match active.map(|m| (&m.folder, &m.state)) {
-                Some((_, ModelState::Ready(engine))) => Ok(Arc::clone(engine)),
-                Some((folder, ModelState::Loading)) => Err(none(format!("{folder} is still loading"))),
-                Some((folder, ModelState::Refused(error))) => {
-                    Err(none(format!("{folder} was refused: {error}")))
-                }
-                None if !loaded && models.is_empty() => Err(none("the models are still loading".into())),
-                None => Err(none(match (named, models.values().filter(on_pathway).count()) {
-                    (Some(named), _) => format!("infer.active.{pathway} names {named}, which is not there"),
-                    (None, 0) => format!("none in {}", self.settings.models_dir.display()),
-                    (None, several) => format!("{several} are there; name one in infer.active.{pathway}"),
-                })),
+            if !loaded && models.is_empty() {
+                return Err(none("the models are still loading".into()));
             }
+            let folder = self.settings.models_dir.display();
+            let chosen = self
+                .chosen(pathway, models)
+                .map_err(|reason| none(format!("{reason} (models are looked for in {folder})")))?;
+            let mut ready = Vec::new();
+            let mut refused = None;
+            for name in chosen {
+                match models.get(&name).map(|m| &m.state) {
+                    Some(ModelState::Ready(engine)) => ready.push(Arc::clone(engine)),
+                    // Another one must not speak in its place meanwhile.
+                    Some(ModelState::Loading) => return Err(none(format!("{name} is still loading"))),
+                    Some(ModelState::Refused(error)) => {
+                        refused = Some(format!("{name} was refused: {error}"))
+                    }
+                    Some(ModelState::Retired) => refused = Some(format!("{name} is retired")),
+                    None => {
+                        refused = Some(format!("infer.active.{pathway} names {name}, which is not there"));
+                    }
+                }
+            }
+            match (ready.is_empty(), refused) {
+                (true, reason) => Err(none(reason.unwrap_or_else(|| "none is there".into()))),
+                (false, _) => Ok(ready),
+            }
+        })
+    }
+
+    /// The ready engines that score cases of a pathway in the shadow.
+    pub fn shadows(&self, pathway: Pathway) -> Vec<Arc<Engine>> {
+        let roles = self.roles.read().unwrap_or_else(PoisonError::into_inner);
+        self.read(|models| {
+            let shadow = |m: &&Model| roles.get(&m.folder) == Some(&ModelRole::Shadow) && !m.active;
+            let on_pathway = |m: &&Model| m.manifest.as_ref().is_some_and(|m| m.pathway == pathway);
+            let ready = |m: &Model| match &m.state {
+                ModelState::Ready(engine) => Some(Arc::clone(engine)),
+                ModelState::Loading | ModelState::Refused(_) | ModelState::Retired => None,
+            };
+            models.values().filter(shadow).filter(on_pathway).filter_map(ready).collect()
         })
     }
 
@@ -215,13 +331,14 @@ impl Registry {
 
     /// Returns once every model is ready or refused.
     pub async fn wait_until_loaded(&self) {
-        // The sender is gone only when the loader has ended, with or without a panic.
-        let _ = self.loaded.clone().wait_for(|loaded| *loaded).await;
+        // The sender lives in the registry itself.
+        let _ = self.loaded.subscribe().wait_for(|loaded| *loaded).await;
     }
 
     /// Ends every session after the run that it is in. Blocks.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
+        drop(self.to_load.lock().unwrap_or_else(PoisonError::into_inner).take());
         let loader = self.loader.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(loader) = loader {
             // A loader that panicked has said so.

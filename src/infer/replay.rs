@@ -86,7 +86,12 @@ mod tests {
             AiResult::not_processed(NotProcessedReason::Blank, "one value", Timestamp::from_millis(0));
         result.outcome = AiOutcome::Normal;
         result.score = Some(0.25);
-        result.views = vec![ViewScore { sop_instance_uid: "1.2".parse().unwrap(), raw: 0.2, score: 0.25 }];
+        result.views = vec![ViewScore {
+            sop_instance_uid: "1.2".parse().unwrap(),
+            raw: 0.2,
+            score: 0.25,
+            distance: None,
+        }];
         result
     }
 

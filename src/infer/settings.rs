@@ -28,7 +28,7 @@ pub struct Settings {
     pub providers: Vec<Provider>,
     /// What may take the place of the first provider when it can't be had; absent: the model is refused.
     pub fallback: Option<Provider>,
-    /// Which model speaks on which pathway.
+    /// Which models speak on which pathway.
     pub active: Active,
     /// Sessions of one model, each on a thread of its own; 0: one per core on the processor, one on CUDA.
     pub sessions: usize,
@@ -56,24 +56,42 @@ pub struct Settings {
     pub cuda_memory_bytes: usize,
 }
 
-/// Which model speaks on which pathway, by the name of its folder.
+/// Which models speak on which pathway, by the names of their folders; each to the patients of its scope, and the first
+/// whose scope takes a patient's age speaks.
 ///
-/// Where none is named, the only model of a pathway is active; of several none is.
+/// Where none is named, what people decided holds (`doubleread model activate`), and where nobody did, every model that
+/// is no demonstration, if no two of them speak for the same ages.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Active {
     /// On the chest pathway.
-    pub chest: Option<String>,
+    #[serde(deserialize_with = "one_or_several")]
+    pub chest: Vec<String>,
     /// On the mammogram pathway.
-    pub mammo: Option<String>,
+    #[serde(deserialize_with = "one_or_several")]
+    pub mammo: Vec<String>,
+}
+
+/// A name by itself, or a list of names.
+fn one_or_several<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Names {
+        One(String),
+        Several(Vec<String>),
+    }
+    Ok(match Names::deserialize(deserializer)? {
+        Names::One(name) => vec![name],
+        Names::Several(names) => names,
+    })
 }
 
 impl Active {
-    /// The folder that is named for a pathway.
-    pub fn on(&self, pathway: Pathway) -> Option<&str> {
+    /// The folders that are named for a pathway.
+    pub fn on(&self, pathway: Pathway) -> &[String] {
         match pathway {
-            Pathway::Chest => self.chest.as_deref(),
-            Pathway::Mammo => self.mammo.as_deref(),
+            Pathway::Chest => &self.chest,
+            Pathway::Mammo => &self.mammo,
         }
     }
 }

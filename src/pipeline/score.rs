@@ -10,7 +10,7 @@ use crate::infer::{self, Engine, InferError, Urgency};
 use crate::prepare::worker::{self, Pool};
 use crate::reading::{Actor, Command, Refusal};
 use crate::store::{Store, StoredCase};
-use crate::vocab::{AiResult, CaseId, Instance, NotProcessedReason, Timestamp};
+use crate::vocab::{AiOutcome, AiResult, CaseId, Instance, NotProcessedReason, Timestamp};
 
 /// What it takes to prepare and score the images of a case.
 #[derive(Clone)]
@@ -90,8 +90,8 @@ impl Pipeline {
     }
 
     async fn result_of(&self, case: &StoredCase) -> Result<AiResult, StageError> {
-        match self.models.active(case.state.set.pathway) {
-            Ok(engine) => self.scorer().score(&engine, case, self.clock.now()).await,
+        match self.models.in_force(case.state.set.pathway) {
+            Ok(engines) => self.first_for_the_patient(&engines, case).await,
             Err(error) if !self.models.is_loaded() => Err(StageError::NotYet(error.to_string())),
             Err(error) => {
                 tracing::error!(case.id = %case.state.case_id, %error, "no model for this case");
@@ -102,12 +102,39 @@ impl Pipeline {
         }
     }
 
+    /// What the first model says whose scope takes the patient's age; where none does, what the one said that came
+    /// nearest.
+    async fn first_for_the_patient(
+        &self,
+        engines: &[Arc<Engine>],
+        case: &StoredCase,
+    ) -> Result<AiResult, StageError> {
+        let mut refused: Option<AiResult> = None;
+        for engine in engines {
+            let result = self.scorer().score(engine, case, self.clock.now()).await?;
+            if !other_population(&result) {
+                return Ok(result);
+            }
+            refused.get_or_insert(result);
+        }
+        refused.ok_or(StageError::Gone("model"))
+    }
+
     fn scorer(&self) -> Scorer {
         Scorer {
             store: self.store.clone(),
             archive: self.archive.clone(),
             decoders: Arc::clone(&self.decoders),
         }
+    }
+}
+
+/// Whether a model said only that it was made for patients of another age.
+fn other_population(result: &AiResult) -> bool {
+    use NotProcessedReason as R;
+    match &result.outcome {
+        AiOutcome::NotProcessed(why) => matches!(why.reason, R::UnderAge | R::OverAge),
+        AiOutcome::Normal | AiOutcome::Abnormal | AiOutcome::QualityFail { .. } => false,
     }
 }
 

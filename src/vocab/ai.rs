@@ -103,6 +103,32 @@ pub struct Region {
     pub score: f64,
 }
 
+/// How strongly each cell of a grid over one image took part in the model's score.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct HeatMap {
+    /// Where the grid lies, in the stored pixels of the original; may reach beyond its edges.
+    #[serde(flatten)]
+    pub place: Mark,
+    /// Cells across.
+    pub columns: u32,
+    /// Cells down.
+    pub rows: u32,
+    /// One byte per cell, row by row, 0 to 255 at the strongest; base64.
+    pub weights: String,
+    /// How it was made.
+    pub method: HeatMapMethod,
+}
+
+coded_enum!(
+    /// How a heat map was made.
+    HeatMapMethod, "heat map method" {
+        /// By the graph itself: class activation.
+        Activation = "activation",
+        /// By hiding one part of the image after another.
+        Occlusion = "occlusion",
+    }
+);
+
 /// One labelled output of the model at its operating point.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct AiFinding {
@@ -145,6 +171,9 @@ pub struct ViewScore {
     pub raw: f64,
     /// Calibrated score, 0 to 1.
     pub score: f64,
+    /// Distance from the images that the model was made from, where the model measures it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distance: Option<f64>,
 }
 
 /// The top-level AI result (PATHWAYS, Words).
@@ -221,6 +250,9 @@ pub struct AiResult {
     /// Where.
     #[serde(default)]
     pub regions: Vec<Region>,
+    /// Where in shades, one per image at most.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub heat_maps: Vec<HeatMap>,
     /// Which model; none where no model took part.
     #[serde(default)]
     pub model: Option<ModelStamp>,
@@ -257,6 +289,7 @@ impl AiResult {
             breasts: Vec::new(),
             views: Vec::new(),
             regions: Vec::new(),
+            heat_maps: Vec::new(),
             model: None,
             preprocessing: String::new(),
             inputs: Vec::new(),

@@ -18,8 +18,8 @@ mod uid;
 mod view;
 
 pub use ai::{
-    AiFinding, AiOutcome, AiResult, BreastScore, InputImage, ModelStamp, NotProcessed, NotProcessedReason,
-    QualityFault, Region, ViewScore,
+    AiFinding, AiOutcome, AiResult, BreastScore, HeatMap, HeatMapMethod, InputImage, ModelStamp,
+    NotProcessed, NotProcessedReason, QualityFault, Region, ViewScore,
 };
 pub use clock::{Clock, FixedClock, SystemClock, Timestamp};
 pub use codes::{

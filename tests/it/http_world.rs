@@ -102,6 +102,7 @@ pub fn ai_says(outcome: AiOutcome, score: f64, at: Timestamp) -> AiResult {
         breasts: Vec::new(),
         views: Vec::new(),
         regions: Vec::new(),
+        heat_maps: Vec::new(),
         model: Some(ModelStamp {
             name: "test-model".to_owned(),
             version: "1".to_owned(),

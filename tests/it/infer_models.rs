@@ -61,7 +61,7 @@ async fn a_model_that_differs_from_its_manifest_is_refused_with_the_difference_n
         write_model(dir.path(), folder, &tiny_manifest(folder, hashed, replace), *bytes);
     }
     write_model(dir.path(), "good-1", &tiny_manifest("good", &graph, &[]), Some(&graph));
-    let active = Active { mammo: Some("good-1".into()), ..Active::default() };
+    let active = Active { mammo: vec!["good-1".into()], ..Active::default() };
     let registry = loaded(Settings { active, ..settings(dir.path()) }).await;
 
     for (folder, _, _, words) in table {
@@ -71,7 +71,7 @@ async fn a_model_that_differs_from_its_manifest_is_refused_with_the_difference_n
             assert!(error.to_string().contains(word), "{folder}: {error}");
         }
     }
-    let engine = registry.active(Pathway::Mammo).expect("the good model keeps serving");
+    let engine = registry.in_force(Pathway::Mammo).expect("the good model keeps serving").remove(0);
     assert_eq!(engine.provider(), Provider::Cpu);
     let found = registry.stamped(Pathway::Mammo, &engine.stamp()).expect("by its stamp");
     assert_eq!(found.folder(), engine.folder());
@@ -90,18 +90,18 @@ async fn which_model_speaks_is_never_guessed() {
     let graph = tiny_graph();
     write_model(dir.path(), "a-1", &tiny_manifest("a", &graph, &[]), Some(&graph));
     let only = loaded(settings(dir.path())).await;
-    assert_eq!(only.active(Pathway::Mammo).expect("the only one").manifest().name, "a");
-    let none = only.active(Pathway::Chest).expect_err("none for chest").to_string();
-    assert!(none.contains("chest") && none.contains("none in"), "{none}");
+    assert_eq!(only.in_force(Pathway::Mammo).expect("the only one")[0].manifest().name, "a");
+    let none = only.in_force(Pathway::Chest).expect_err("none for chest").to_string();
+    assert!(none.contains("chest") && none.contains("none is there"), "{none}");
 
     write_model(dir.path(), "b-1", &tiny_manifest("b", &graph, &[]), Some(&graph));
     let two = loaded(settings(dir.path())).await;
-    let which = two.active(Pathway::Mammo).expect_err("two, none named").to_string();
+    let which = two.in_force(Pathway::Mammo).expect_err("two, none named").to_string();
     assert!(which.contains("infer.active.mammo"), "{which}");
 
-    let active = Active { mammo: Some("c-1".into()), ..Active::default() };
+    let active = Active { mammo: vec!["c-1".into()], ..Active::default() };
     let absent = loaded(Settings { active, ..settings(dir.path()) }).await;
-    let named = absent.active(Pathway::Mammo).expect_err("named, not there").to_string();
+    let named = absent.in_force(Pathway::Mammo).expect_err("named, not there").to_string();
     assert!(named.contains("c-1"), "{named}");
 }
 
@@ -109,7 +109,7 @@ async fn which_model_speaks_is_never_guessed() {
 async fn a_folder_without_models_stops_nothing() {
     let registry = loaded(settings(Path::new("no-such-folder"))).await;
     assert!(registry.models().is_empty());
-    assert!(matches!(registry.active(Pathway::Chest), Err(InferError::NoModel { .. })));
+    assert!(matches!(registry.in_force(Pathway::Chest), Err(InferError::NoModel { .. })));
 }
 
 #[tokio::test]
@@ -122,11 +122,14 @@ async fn models_load_behind_the_start_of_the_service() {
     write_model(dir.path(), "a-1", &tiny_manifest("a", &graph, &[]), Some(&graph));
     let registry = Registry::start(settings(dir.path())).expect("a registry");
     // Whatever it answers now, it answers at once, and says why where there is no engine.
-    if let Err(error) = registry.active(Pathway::Mammo) {
-        assert!(error.to_string().contains("loading") || error.to_string().contains("none in"), "{error}");
+    if let Err(error) = registry.in_force(Pathway::Mammo) {
+        assert!(
+            error.to_string().contains("loading") || error.to_string().contains("none is there"),
+            "{error}"
+        );
     }
     registry.wait_until_loaded().await;
-    assert!(registry.is_loaded() && registry.active(Pathway::Mammo).is_ok());
+    assert!(registry.is_loaded() && registry.in_force(Pathway::Mammo).is_ok());
 }
 
 #[test]

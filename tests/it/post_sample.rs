@@ -74,6 +74,7 @@ fn ai(outcome: AiOutcome) -> AiResult {
         breasts: Vec::new(),
         views: Vec::new(),
         regions: Vec::new(),
+        heat_maps: Vec::new(),
         model: Some(ModelStamp {
             name: "chest-small".to_owned(),
             version: "0.1.0".to_owned(),
