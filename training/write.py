@@ -97,7 +97,7 @@ def manifest(setting, spec_text, figures, folder):
     lines = [
         f'name = "{setting["name"]}"', f'version = "{setting["version"]}"', f'pathway = "{pathway}"',
         'file = "model.onnx"', f'sha256 = "{digest}"', 'card = "CARD.md"', 'trained_on = "phantoms"',
-        "investigational = true", 'operating_point = "balanced"',
+        "investigational = true", "demonstration = true", 'operating_point = "balanced"',
     ]
     if pathway == "mammo":
         lines.append('required_views = ["RCC", "LCC", "RMLO", "LMLO"]')

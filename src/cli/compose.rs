@@ -12,7 +12,7 @@ use crate::config::{Config, Duty};
 use crate::http::{self, AppState, ModelDirectory, ModelStatus, Parts};
 use crate::infer::{ModelState, Registry};
 use crate::lifecycle::Lifecycle;
-use crate::pipeline::{Pipeline, StoreRegister};
+use crate::pipeline::{Pipeline, StoreRegister, roles_in_force};
 use crate::prepare::worker::Pool;
 use crate::reading::{Policy, SHIPPED_IDS};
 use crate::receive::{Quarantine, Receiver};
@@ -67,7 +67,8 @@ impl Service {
         }
         if let (true, Some(decoders)) = (has(Duty::Work), &decoders) {
             config.infer.check().map_err(anyhow::Error::msg)?;
-            let registry = Registry::start(config.infer.clone())?;
+            let roles = roles_in_force(&store.model_decisions().await?, clock.now());
+            let registry = Registry::start_with(config.infer.clone(), roles)?;
             models = Arc::new(Models(Arc::clone(&registry)));
             let pipeline = Arc::new(Pipeline {
                 store: store.clone(),

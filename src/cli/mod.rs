@@ -12,6 +12,7 @@ mod doctor;
 mod flags;
 mod generate;
 mod migrate;
+mod model;
 mod output;
 mod replay;
 mod send;
@@ -86,6 +87,9 @@ enum Command {
     /// Bring the database to the schema of this version
     #[command(after_help = "Example:\n  doubleread --config /etc/doubleread.toml migrate")]
     Migrate,
+    /// Models: add, look at, check, and decide which speak
+    #[command(subcommand)]
+    Model(model::ModelCommand),
     /// Local accounts
     #[command(subcommand)]
     User(user::UserCommand),
@@ -137,6 +141,7 @@ fn execute(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Replay(arguments) => in_runtime(replay::run(arguments, &configured()?)),
         Command::Verify(arguments) => in_runtime(verify::run(arguments, &configured()?)),
         Command::Migrate => in_runtime(migrate::run(&configured()?)),
+        Command::Model(command) => in_runtime(model::run(command, &configured()?)),
         Command::User(command) => in_runtime(user::run(command, &configured()?)),
         Command::Token(command) => in_runtime(token::run(command, &configured()?)),
         Command::Config(command) => config::run(command, path, &flags),

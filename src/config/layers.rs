@@ -247,7 +247,7 @@ mod tests {
         let layered = Layered::read(None, variables.into_iter(), &flags).unwrap();
         let config = layered.config().unwrap();
         assert_eq!(config.http.listen.port(), 2);
-        assert_eq!(config.infer.active.chest.as_deref(), Some("chest-1"));
+        assert_eq!(config.infer.active.chest, ["chest-1"]);
         assert_eq!(config.service.data_dir, Path::new("2024"), "a folder may be called like a number");
         let origin = layered.values().into_iter().find(|v| v.0 == "http.listen").unwrap().2;
         assert_eq!(origin.to_string(), "flag --http-listen");

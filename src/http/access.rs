@@ -113,6 +113,7 @@ pub const TABLE: &[Row] = &[
     get("/api/conflicts", REFUSED),
     post("/api/conflicts/{sop_instance_uid}/{refused_hash}/judge", REFUSED),
     get("/api/audit/concordance", AUDIT),
+    get("/api/audit/shadow", AUDIT),
     get("/api/operations", OPERATIONS),
     post("/api/operations/messages/{message_id}/retry", OPERATIONS),
     post("/api/operations/studies/{study_instance_uid}/release", OPERATIONS),

@@ -1,5 +1,7 @@
 //! The concordance report for pages and API: counts from `store`, figures from `audit`.
 
+use std::collections::BTreeMap;
+
 use utoipa::IntoParams;
 
 use super::caller::Caller;
@@ -30,6 +32,76 @@ fn day(text: Option<&str>, otherwise: Timestamp) -> Result<Timestamp, HttpError>
         Some(text) => Ok(format!("{text}T00:00:00Z").parse()?),
         None => Ok(otherwise),
     }
+}
+
+/// What models in the shadow said.
+#[derive(Debug, serde::Serialize)]
+pub(super) struct ShadowReport {
+    /// Against the first reader's blind opinion; the model is the shadow's folder.
+    pub against_first_reader: ConcordanceReport,
+    /// Against the model in force.
+    pub against_model_in_force: Vec<ShadowPair>,
+}
+
+/// Cases with one pair of words.
+#[derive(Debug, serde::Serialize)]
+pub(super) struct ShadowPair {
+    pub pathway: Pathway,
+    pub shadow: String,
+    pub shadow_word: String,
+    pub word_in_force: String,
+    pub count: u64,
+}
+
+/// The shadow models' words on the cases that they scored in a period at the caller's sites.
+pub(super) async fn shadow_report(
+    state: &AppState,
+    caller: &Caller,
+    query: &PeriodQuery,
+) -> Result<ShadowReport, HttpError> {
+    let now = state.clock.now();
+    let from = day(query.from.as_deref(), now.plus_minutes(-USUAL_DAYS * MINUTES_A_DAY))?;
+    let to = match query.to {
+        Some(_) => day(query.to.as_deref(), now)?.plus_minutes(MINUTES_A_DAY),
+        None => now,
+    };
+    let pathway: Option<Pathway> =
+        query.pathway.as_deref().filter(|p| !p.is_empty()).map(str::parse).transpose()?;
+    let mut counts = state.store.shadow_counts(from, to, &caller.sites).await?;
+    counts.retain(|count| pathway.is_none_or(|pathway| count.pathway == pathway));
+    let mut pairs: BTreeMap<(Pathway, String, String, String), u64> = BTreeMap::new();
+    let mut rows = Vec::new();
+    for count in counts {
+        if let Some(word) = count.ai_word {
+            let key = (count.pathway, count.folder.clone(), count.shadow_word.clone(), word);
+            *pairs.entry(key).or_default() += count.case_count;
+        }
+        if let Some(human_word) = count.human_word {
+            rows.push(ConcordanceRow {
+                pathway: count.pathway,
+                model_name: count.folder,
+                model_version: String::new(),
+                operating_point: String::new(),
+                ai_word: count.shadow_word,
+                human_word,
+                count: count.case_count,
+            });
+        }
+    }
+    let period = Period { from: Some(from), to: Some(to) };
+    let against_first_reader =
+        audit::concordance(&rows, period, &state.audit).map_err(|error| HttpError::internal(&error))?;
+    let against_model_in_force = pairs
+        .into_iter()
+        .map(|((pathway, shadow, shadow_word, word_in_force), count)| ShadowPair {
+            pathway,
+            shadow,
+            shadow_word,
+            word_in_force,
+            count,
+        })
+        .collect();
+    Ok(ShadowReport { against_first_reader, against_model_in_force })
 }
 
 /// The report over the cases that concluded in a period at the caller's sites.

@@ -22,6 +22,7 @@ mod registry;
 mod replay;
 mod roles;
 mod runtime;
+mod self_test;
 mod settings;
 
 pub use calibrate::{Activation, Calibration};
@@ -39,4 +40,5 @@ pub use registry::{Model, ModelState, Registry};
 pub use replay::{Difference, REPLAY_TOLERANCE, compare};
 pub use roles::{ModelRole, Roles};
 pub use runtime::library_path;
+pub use self_test::{SelfTest, noise_image, self_test};
 pub use settings::{Active, Provider, Settings};

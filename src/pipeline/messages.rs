@@ -156,6 +156,11 @@ impl Pipeline {
             case_id: facts.state.case_id,
             read_id: read,
             reader,
+            number: facts
+                .events
+                .iter()
+                .filter(|recorded| matches!(recorded.entry.event, Event::UrgentActed { .. }))
+                .count(),
             findings: findings.to_vec(),
             at,
             due_by: reading::due_at(&policy, at),

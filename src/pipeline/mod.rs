@@ -10,6 +10,7 @@ mod messages;
 mod register;
 mod score;
 mod settings;
+mod shadow;
 mod timers;
 
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use crate::vocab::{CaseId, Clock, Pathway, StudyInstanceUid};
 pub use register::StoreRegister;
 pub use score::Scorer;
 pub use settings::Settings;
+pub use shadow::roles_in_force;
 
 /// What the stages share, made once by the composition root.
 pub struct Pipeline {
@@ -97,6 +99,7 @@ impl Pipeline {
             lifecycle.spawn(Arc::clone(&self).work(lifecycle.stop_signal()));
         }
         lifecycle.spawn(Arc::clone(&self).keep_time(lifecycle.stop_signal()));
+        lifecycle.spawn(Arc::clone(&self).watch_models(lifecycle.stop_signal()));
         if !self.post.endpoint.url.is_empty() {
             for _ in 0..self.settings.deliveries.max(1) {
                 lifecycle.spawn(Arc::clone(&self).deliver(lifecycle.stop_signal()));
@@ -117,11 +120,7 @@ impl Pipeline {
         let mut bell = self.store.work_bell();
         while !stop.is_cancelled() {
             bell.mark_unchanged();
-            match self
-                .store
-                .claim_job(&[JobKind::Assemble, JobKind::Score], self.clock.now(), self.settings.lease_ms)
-                .await
-            {
+            match self.next_job().await {
                 Ok(Some(job)) => self.run(job).await,
                 Ok(None) => self.wait(&mut bell, &stop, self.settings.poll_ms).await,
                 Err(error) => {
@@ -130,6 +129,17 @@ impl Pipeline {
                 }
             }
         }
+    }
+
+    /// The job that is due; a shadow's only where nothing else is.
+    async fn next_job(&self) -> Result<Option<Job>, StoreError> {
+        for kinds in [&[JobKind::Assemble, JobKind::Score][..], &[JobKind::Shadow][..]] {
+            let job = self.store.claim_job(kinds, self.clock.now(), self.settings.lease_ms).await?;
+            if job.is_some() {
+                return Ok(job);
+            }
+        }
+        Ok(None)
     }
 
     /// Waits for work of this process, for the poll interval, or for the stop.
@@ -200,6 +210,7 @@ impl Pipeline {
                 let case_id: CaseId = subject.parse().map_err(StageError::Subject)?;
                 self.score(case_id).await.map(|()| Next::Done)
             }
+            JobKind::Shadow => self.score_in_the_shadow(&subject).await.map(|()| Next::Done),
         }
     }
 

@@ -31,10 +31,31 @@ impl Scorer {
         case: &StoredCase,
         at: Timestamp,
     ) -> Result<AiResult, StageError> {
+        let urgency = if case.state.set.urgent { Urgency::Urgent } else { Urgency::Routine };
+        self.score_with(engine, case, at, urgency).await
+    }
+
+    /// The same after all other work.
+    pub async fn score_in_background(
+        &self,
+        engine: &Engine,
+        case: &StoredCase,
+        at: Timestamp,
+    ) -> Result<AiResult, StageError> {
+        self.score_with(engine, case, at, Urgency::Background).await
+    }
+
+    async fn score_with(
+        &self,
+        engine: &Engine,
+        case: &StoredCase,
+        at: Timestamp,
+        urgency: Urgency,
+    ) -> Result<AiResult, StageError> {
         let set = &case.state.set;
-        let (urgency, haste) = match set.urgent {
-            true => (Urgency::Urgent, worker::Urgency::Urgent),
-            false => (Urgency::Routine, worker::Urgency::Routine),
+        let haste = match urgency {
+            Urgency::Urgent => worker::Urgency::Urgent,
+            Urgency::Routine | Urgency::Background => worker::Urgency::Routine,
         };
         let instances = self.store.instances_of_study(&set.study_instance_uid).await?;
         let manifest = engine.manifest();
@@ -84,9 +105,12 @@ impl Pipeline {
         let command = Command::RecordAi { result: Box::new(result) };
         match self.act(case_id, command, &actor).await {
             // Another worker was faster, or newer images took the case's place: nothing is owed any more.
-            Err(StageError::Refused(Refusal::AiAlreadyResulted | Refusal::Superseded { .. })) => Ok(()),
-            outcome => outcome,
+            Err(StageError::Refused(Refusal::AiAlreadyResulted | Refusal::Superseded { .. })) => {
+                return Ok(());
+            }
+            outcome => outcome?,
         }
+        self.ask_shadows(&case).await
     }
 
     async fn result_of(&self, case: &StoredCase) -> Result<AiResult, StageError> {
@@ -120,7 +144,7 @@ impl Pipeline {
         refused.ok_or(StageError::Gone("model"))
     }
 
-    fn scorer(&self) -> Scorer {
+    pub(super) fn scorer(&self) -> Scorer {
         Scorer {
             store: self.store.clone(),
             archive: self.archive.clone(),

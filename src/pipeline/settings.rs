@@ -16,6 +16,8 @@ pub struct Settings {
     pub poll_ms: u64,
     /// How often timers of cases are looked at.
     pub timer_poll_ms: u64,
+    /// How often new decisions about models, and new folders of models, are looked for.
+    pub model_poll_ms: u64,
     /// Messages that are under way to the record at the same time.
     pub deliveries: usize,
     /// Hours for which jobs that are done, and sign-in attempts, are kept.
@@ -32,6 +34,7 @@ impl Default for Settings {
             urgent_priority: -10,
             poll_ms: 1_000,
             timer_poll_ms: 1_000,
+            model_poll_ms: 10_000,
             deliveries: 4,
             keep_done_jobs_hours: 7 * 24,
             timers_at_once: 200,

@@ -28,6 +28,8 @@ pub struct UrgentAct {
     pub read_id: ReadId,
     /// Whose it is.
     pub reader: Person,
+    /// From 1: the how-manieth act of the case; a later one tells of other findings.
+    pub number: usize,
     /// What was found.
     pub findings: Vec<FindingCode>,
     /// When the read was finalised.
@@ -108,7 +110,10 @@ fn finding_concepts(findings: &[FindingCode]) -> Vec<Value> {
 
 /// The urgent message to the referrer, as a CommunicationRequest.
 pub fn urgent_message(act: &UrgentAct, systems: &IdentifierSystems) -> Value {
-    let key = format!("{} {} urgent-message", act.case_id, act.read_id);
+    let key = match act.number {
+        0 | 1 => format!("{} {} urgent-message", act.case_id, act.read_id),
+        later => format!("{} {} urgent-message {later}", act.case_id, act.read_id),
+    };
     let mut bundle = start(&key, &act.patient, &act.study, &act.reader, systems);
     let recipient = match &act.referrer {
         Some(Referrer { name, ods_code }) => json!({

@@ -105,13 +105,16 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Once for each finding of the case: a later read or an arbitration that says the same orders
-    /// no second CT and sends no second message.
+    /// One message for each finding of the case, one CT for the case: a later read or an arbitration that
+    /// says the same sends nothing more.
     fn tell_of_urgent_findings(&mut self, read: ReadId, opinion: &Opinion) {
         let findings = self.state.urgent_findings_to_tell(opinion);
-        if !findings.is_empty() {
-            self.follows(Event::UrgentActed { read, findings, follow_up: FollowUp::CtSameDay });
+        if findings.is_empty() {
+            return;
         }
+        let follow_up =
+            if self.state.urgent_acted.is_empty() { FollowUp::CtSameDay } else { FollowUp::AlreadyOrdered };
+        self.follows(Event::UrgentActed { read, findings, follow_up });
     }
 
     /// One step of the route; whether the state changed.

@@ -107,7 +107,11 @@ coded_enum!(
 
 coded_enum!(
     /// What an urgent finding sets off at once (PATHWAYS X7).
-    FollowUp, "follow-up" { CtSameDay = "ct_same_day" }
+    FollowUp, "follow-up" {
+        CtSameDay = "ct_same_day",
+        /// The CT that an earlier finding of the case set off shows this one too.
+        AlreadyOrdered = "already_ordered",
+    }
 );
 
 /// One image of a case.

@@ -20,6 +20,8 @@ coded_enum!(
         Assemble = "assemble",
         /// Case: prepare and infer.
         Score = "score",
+        /// Case and model (`<case id>/<folder>`): prepare and infer by a model in the shadow.
+        Shadow = "shadow",
     }
 );
 

@@ -32,6 +32,7 @@ const MIGRATIONS: &[Migration] = migrations![
     4 "0004_cases",
     5 "0005_outbox",
     6 "0006_quarantine",
+    7 "0007_models",
 ];
 
 /// How often the table of migrations is tried again: two processes that make it in the same

@@ -15,7 +15,7 @@ use sqlx::any::AnyRow;
 use super::row::{integer, optional_parsed, optional_text, parsed, size, text};
 use super::settings::backoff_ms;
 use super::{Store, StoreError};
-use crate::reading::{CaseState, Event, RecordedEvent};
+use crate::reading::{CaseState, Event, FollowUp, RecordedEvent};
 use crate::vocab::{CaseId, MessageId, ReadId, Timestamp, coded_enum};
 
 coded_enum!(
@@ -139,10 +139,16 @@ fn owed(state: &CaseState, recorded: &RecordedEvent) -> Vec<NewMessage> {
         Event::Released { number, source, .. } => {
             vec![message(MessageKind::FhirReport, Audience::Record, *source, number.to_string())]
         }
-        Event::UrgentActed { read, .. } => vec![
-            message(MessageKind::FollowUpOrder, Audience::Record, *read, read.to_string()),
-            message(MessageKind::UrgentMessage, Audience::Referrer, *read, read.to_string()),
-        ],
+        Event::UrgentActed { read, follow_up, .. } => match follow_up {
+            FollowUp::CtSameDay => vec![
+                message(MessageKind::FollowUpOrder, Audience::Record, *read, read.to_string()),
+                message(MessageKind::UrgentMessage, Audience::Referrer, *read, read.to_string()),
+            ],
+            FollowUp::AlreadyOrdered => {
+                let mark = format!("{read}-{}", recorded.entry.position);
+                vec![message(MessageKind::UrgentMessage, Audience::Referrer, *read, mark)]
+            }
+        },
         Event::OrderReopened { read, .. } => {
             let mark = format!("{}-{read}", state.conclusions);
             vec![message(MessageKind::RepeatRequest, Audience::Site, *read, mark)]

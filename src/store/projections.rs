@@ -10,7 +10,9 @@ use super::outbox::owe_messages;
 use super::row::to_json;
 use super::statement::Statement;
 use super::{ConstraintKind, StoreError};
-use crate::reading::{AiRecord, CaseState, Event, Policy, QueueRank, Read, RecordedEvent, Slot, summary};
+use crate::reading::{
+    AiRecord, CaseState, Event, FollowUp, Policy, QueueRank, Read, RecordedEvent, Slot, summary,
+};
 use crate::vocab::{AiOutcome, Timestamp};
 
 /// Position in the queue as one number: urgent before not, a higher band before a lower.
@@ -265,6 +267,9 @@ async fn project_event(
             .await?;
         }
         Event::UrgentActed { read, findings, follow_up } => {
+            if *follow_up == FollowUp::AlreadyOrdered {
+                return Ok(());
+            }
             sqlx::query(
                 "INSERT INTO follow_up_orders (case_id, read_id, follow_up, findings, ordered_at) \
                  VALUES ($1, $2, $3, $4, $5)",

@@ -4,7 +4,8 @@
 
 In:  image  [N, 1, 8, 8]
 Out: scores [N, 2] = (square root of the mean, mean), so that a negative mean gives NaN;
-     map    [N, 1, 4, 4] = means of 2 x 2 pixels.
+     map    [N, 1, 4, 4] = means of 2 x 2 pixels;
+     distance [N] = the mean once more.
 An image whose largest pixel is 2 or more makes the graph fail at run time (a Gather out of bounds).
 """
 
@@ -22,6 +23,7 @@ graph = helper.make_graph(
         node("Cast", ["largest"], ["place"], to=TensorProto.INT64),
         node("Gather", ["nothing", "place"], ["zero"]),
         node("Add", ["mean", "zero"], ["guarded"]),
+        node("Identity", ["guarded"], ["distance"]),
         node("Unsqueeze", ["guarded", "last_axis"], ["second"]),
         node("Sqrt", ["second"], ["first"]),
         node("Concat", ["first", "second"], ["scores"], axis=1),
@@ -31,6 +33,7 @@ graph = helper.make_graph(
     [
         helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["batch", 2]),
         helper.make_tensor_value_info("map", TensorProto.FLOAT, ["batch", 1, 4, 4]),
+        helper.make_tensor_value_info("distance", TensorProto.FLOAT, ["batch"]),
     ],
     [
         helper.make_tensor("all_axes", TensorProto.INT64, [3], [1, 2, 3]),

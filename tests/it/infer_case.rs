@@ -74,6 +74,27 @@ async fn a_mammogram_gets_scores_for_views_breasts_and_the_exam_and_says_where()
 }
 
 #[tokio::test]
+async fn an_image_unlike_those_of_the_training_is_left_out_with_its_distance() {
+    if no_runtime() {
+        return;
+    }
+    let limit =
+        "[out_of_distribution]\noutput = 'distance'\nrefuse_above = 0.5\nchosen_on = 'a test'\n[graph]";
+    let (_dir, engine) = engine(|_| {}, &[("[graph]", limit)]);
+    let near = scored(&engine, four([0.04, 0.04, 0.04, 0.25])).await;
+    assert_eq!(near.outcome, AiOutcome::Abnormal);
+    assert_eq!(near.views[0].distance.map(|d| (d * 100.0).round()), Some(4.0));
+    assert_eq!(near.heat_maps.len(), 4, "one for each image");
+
+    let far = scored(&engine, four([0.04, 0.04, 0.04, 0.81])).await;
+    let AiOutcome::NotProcessed(why) = &far.outcome else { panic!("{:?}", far.outcome) };
+    assert_eq!(why.reason, Reason::OutOfDistribution);
+    assert!(why.detail.contains("0.81") && why.detail.contains("0.50"), "{}", why.detail);
+    assert_eq!(far.left_out.len(), 1);
+    assert_eq!(far.score, None, "a refusal is never a low score");
+}
+
+#[tokio::test]
 async fn the_same_images_give_the_same_result() {
     if no_runtime() {
         return;

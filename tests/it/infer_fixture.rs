@@ -20,7 +20,7 @@ pub fn no_runtime() -> bool {
     !path.is_file() && skipped(&format!("no ONNX Runtime at {}; run `make runtime`", path.display()))
 }
 
-/// A graph of 571 bytes; see `tests/golden/tiny_onnx.py`.
+/// A graph of a few hundred bytes; see `tests/golden/tiny_onnx.py`.
 pub fn tiny_graph() -> Vec<u8> {
     std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/tiny.onnx")).expect("tiny.onnx")
 }

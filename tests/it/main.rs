@@ -5,6 +5,7 @@ mod durability;
 mod infer_case;
 mod infer_fixture;
 mod infer_models;
+mod model_cli;
 mod http_blindness;
 mod http_images;
 mod http_journey;

@@ -153,6 +153,7 @@ pub fn urgent_act(number: u32) -> UrgentAct {
         case_id: CaseId::from_number(u128::from(number)),
         read_id: ReadId::from_number(11),
         reader: reader(1),
+        number: 1,
         findings: vec![FindingCode::Mass, FindingCode::MediastinalWidening],
         at: at("2026-01-02T09:30:00.000Z"),
         due_by: at("2026-01-02T23:59:59.999Z"),

@@ -144,6 +144,23 @@ on_each_database! {
         assert_eq!(kinds, BTreeSet::from([MessageKind::FollowUpOrder, MessageKind::UrgentMessage]));
         let orders = store.follow_up_orders(case_id).await.unwrap();
         assert_eq!(orders.iter().map(|o| o.read_id).collect::<Vec<_>>(), [read_id]);
+        // The reader says more later: the referrer hears of it, and no second CT is ordered.
+        let (command, actor) = ai_says(AiOutcome::Abnormal, at);
+        store.act(case_id, command, &actor, at.plus_seconds(20)).await.unwrap();
+        let Some(Opinion::Chest(ChestOpinion::Abnormal { mut findings })) = store
+            .case(case_id).await.unwrap().unwrap().state.conclusion.map(|standing| standing.outcome)
+        else { panic!("not concluded") };
+        findings.push(ChestFinding { code: FindingCode::Mass, ..findings[0].clone() });
+        let more = Command::Addendum {
+            reason: "seen later".into(),
+            text: "a mass as well".into(),
+            opinion: Some(Opinion::Chest(ChestOpinion::Abnormal { findings })),
+        };
+        let lead = Actor::Person { user: UserId::new(), role: Role::Lead };
+        store.act(case_id, more, &lead, at.plus_seconds(30)).await.unwrap();
+        let messages = store.messages_of_case(case_id).await.unwrap();
+        let count = |kind| messages.iter().filter(|m| m.kind == kind).count();
+        assert_eq!((count(MessageKind::UrgentMessage), count(MessageKind::FollowUpOrder)), (2, 1));
     }
 
     async fn sixteen_readers_race_for_a_case_and_one_gets_it(database) {

@@ -18,6 +18,7 @@ use super::compose::Service;
 use super::output::{Progress, table};
 use crate::config::{self, Config, ConfigError, Flag};
 use crate::http::loopback_record::{self, Faults};
+use crate::infer::Active;
 use crate::lifecycle::Lifecycle;
 use crate::receive::send::{Sent, Target, push};
 use crate::store::Store;
@@ -40,6 +41,9 @@ pub(super) struct Demo {
     record: SocketAddr,
 }
 
+/// The models that were made from phantoms.
+const CHEST_MODEL: &str = "chest-phantom-1.0.0";
+const MAMMO_MODEL: &str = "mammo-phantom-1.0.0";
 /// Quiet time of the demonstration, seconds: a set without its expected views is taken soon.
 const QUIET_SECONDS: u32 = 3;
 /// Longest that the demonstration waits for AI results, and for reading and posting, seconds.
@@ -61,6 +65,13 @@ pub(super) async fn run(arguments: Demo, path: Option<&Path>, flags: &[Flag]) ->
 /// Runs the demonstration; without `--exit` until a stop.
 async fn show(arguments: Demo, mut config: Config, lifecycle: &Lifecycle) -> anyhow::Result<()> {
     telemetry::start_logs(&config.telemetry)?;
+    config.service.data_dir.clone_from(&arguments.data_dir);
+    config.service.synthetic_patients = true;
+    config.completeness.quiet_seconds = QUIET_SECONDS;
+    config.http.listen = arguments.http;
+    // The studies are phantoms; models of real images rightly refuse them.
+    config.infer.active = Active { chest: vec![CHEST_MODEL.into()], mammo: vec![MAMMO_MODEL.into()] };
+    config.receive.listen = arguments.dicom;
 
     let files = studies::dicom_files(&arguments.studies)
         .with_context(|| format!("can't read the studies in {}", arguments.studies.display()))?;
