@@ -65,13 +65,6 @@ pub(super) async fn run(arguments: Demo, path: Option<&Path>, flags: &[Flag]) ->
 /// Runs the demonstration; without `--exit` until a stop.
 async fn show(arguments: Demo, mut config: Config, lifecycle: &Lifecycle) -> anyhow::Result<()> {
     telemetry::start_logs(&config.telemetry)?;
-    config.service.data_dir.clone_from(&arguments.data_dir);
-    config.service.synthetic_patients = true;
-    config.completeness.quiet_seconds = QUIET_SECONDS;
-    config.http.listen = arguments.http;
-    // The studies are phantoms; models of real images rightly refuse them.
-    config.infer.active = Active { chest: vec![CHEST_MODEL.into()], mammo: vec![MAMMO_MODEL.into()] };
-    config.receive.listen = arguments.dicom;
 
     let files = studies::dicom_files(&arguments.studies)
         .with_context(|| format!("can't read the studies in {}", arguments.studies.display()))?;
@@ -131,6 +124,10 @@ fn demo_config(path: Option<&Path>, flags: &[Flag]) -> Result<Config, ConfigErro
     }
     if layered.is_default("completeness.quiet_seconds") {
         config.completeness.quiet_seconds = QUIET_SECONDS;
+    }
+    if config.infer.active == Active::default() {
+        // The studies are phantoms; models of real images rightly refuse them.
+        config.infer.active = Active { chest: vec![CHEST_MODEL.into()], mammo: vec![MAMMO_MODEL.into()] };
     }
     Ok(config)
 }
