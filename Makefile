@@ -6,7 +6,7 @@ SHELL := /bin/bash
 BIN := target/release/doubleread
 export ORT_DYLIB_PATH ?= $(CURDIR)/.runtime/libonnxruntime.so
 
-.PHONY: help runtime web build demo test check bench real-files samples peers
+.PHONY: help runtime web build demo test check bench real-files samples peers models
 
 help: ## the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -45,6 +45,16 @@ bench: build peers ## measure against the peers (release build; needs orthanc, d
 
 samples: build ## write sample-dicom/ again from its seeds
 	$(BIN) samples sample-dicom
+
+models: runtime ## train every shipped model again, on the CPU, and write graph, manifest and card (under two hours)
+	cargo build --release --bin doubleread --example phantom_batch
+	python3 -m venv var/training/venv
+	var/training/venv/bin/pip install --quiet --requirement training/requirements.txt
+	@for model in chest-child chest-adult mammo-view; do \
+	if [ -d "$${DOUBLEREAD_SHARED_DATA:-../shared/data}/train" ]; then var/training/venv/bin/python training/film_model.py $$model || exit 1; \
+	else echo "models: no films in ../shared/data, so $$model is skipped"; fi; done
+	var/training/venv/bin/python training/train.py chest
+	var/training/venv/bin/python training/train.py mammo
 
 real-files: build peers ## push the real files of ../shared/data at a service and write docs/real-files.md
 	@if [ -x .venv/bin/python ]; then .venv/bin/python scripts/real_files.py; \

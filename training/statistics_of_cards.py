@@ -174,3 +174,25 @@ def measure(setting, val, test):
             kinds.setdefault(kind, []).append(bool(exam_score[exam] >= cut))
     out["kinds"] = {kind: (sum(found), len(found)) for kind, found in sorted(kinds.items())}
     return out
+
+
+def auc_interval_by(truth, score, owner, seed=0, rounds=1000):
+    """95 % interval of the AUC by bootstrap over patients: all films of a patient are drawn together."""
+    rng = np.random.default_rng(seed)
+    truth, score = np.asarray(truth, bool), np.asarray(score)
+    _, owner = np.unique(owner, return_inverse=True)
+    films = np.split(np.argsort(owner, kind="stable"), np.cumsum(np.bincount(owner))[:-1])
+    drawn = []
+    for _ in range(rounds):
+        at = np.concatenate([films[k] for k in rng.integers(0, len(films), len(films))])
+        if truth[at].any() and not truth[at].all():
+            drawn.append(auc(truth[at], score[at]))
+    return tuple(np.percentile(drawn, [2.5, 97.5]))
+
+
+def reliability(truth, probability, bins=10):
+    """Per bin of equal width that holds films: its edges, how many, mean probability, share that is positive."""
+    truth, probability = np.asarray(truth, float), np.asarray(probability)
+    at = np.minimum((probability * bins).astype(int), bins - 1)
+    return [(b / bins, (b + 1) / bins, int((at == b).sum()), float(probability[at == b].mean()), float(truth[at == b].mean()))
+            for b in range(bins) if (at == b).any()]

@@ -1,0 +1,184 @@
+"""Manifest and card of a film model, from the figures of `film_report`; nothing in them is written by hand but words."""
+
+import hashlib
+import pathlib
+
+import numpy as np
+import tomllib
+
+from film_report_words import ABOUT
+from statistics_of_cards import auc, auc_interval_by, wilson
+from write import TARGETS
+
+MANIFEST_OF_RECOGNISER = "recogniser.toml"
+
+
+def cases(films, places, logits, out, split):
+    """DDSM: cancer against all else, one score per woman (the largest and the mean of her films)."""
+    column = films.labels.index("malignant")
+    who = films.patient[places]
+    women = sorted(set(who))
+    truth = np.array([films.rows[places[np.flatnonzero(who == w)[0]]]["case_category"] == "cancers" for w in women])
+    for word, pool in (("largest", np.max), ("mean", np.mean)):
+        score = np.array([pool(logits[who == w, column]) for w in women])
+        low, high = auc_interval_by(truth, score, np.array(women))
+        out.setdefault("cases", {})[f"{split}, {word} of a woman's films"] = dict(
+            n=len(women), positive=int(truth.sum()), auc=float(auc(truth, score)), low=float(low), high=float(high))
+
+
+def lying(films, places, logits):
+    """How often `left` agrees with the half of the picture that is brighter, where the chest wall lies."""
+    pictures_here = np.asarray(films.images[places], np.float32)
+    half = pictures_here.shape[2] // 2
+    brighter = pictures_here[:, :, :half].mean((1, 2)) > pictures_here[:, :, half:].mean((1, 2))
+    agrees = (logits[:, films.labels.index("left")] > 0) == brighter
+    stored = np.array([films.rows[p]["side"] == "LEFT" for p in places])
+    return dict(agrees=(int(agrees.sum()), len(places)), turned=(int((brighter != stored).sum()), len(places)))
+
+
+def shrunken(setting, films, served, rows, graph, out):
+    """How far the score of a full-size film is from that of the small, compressed copy in the training set."""
+    names = {pathlib.Path(row.get("original_name") or row["file"]).stem: k for k, row in enumerate(films.rows)}
+    both = [(k, names[pathlib.Path(row["file"]).stem]) for k, (own, row) in enumerate(rows)
+            if own and pathlib.Path(row["file"]).stem in names]
+    if both:
+        full, small = graph(served[[k for k, _ in both]])[0], graph(films.images[[p for _, p in both]])[0]
+        change = np.abs(full - small)[:, 0]
+        out["small_copy"] = dict(n=len(both), median=float(np.median(change)), largest=float(change.max()))
+
+
+def share(successes, n):
+    low, high = (abs(round(edge, 6)) for edge in wilson(successes, n))
+    return f"{successes / n:.3f} ({low:.3f} to {high:.3f}; {successes} of {n})" if n else "none"
+
+
+def area(found):
+    return f"{found['auc']:.3f} ({found['low']:.3f} to {found['high']:.3f})" if found else "too few"
+
+
+def manifest(setting, spec_text, out, kept_labels, folder):
+    from film_report import CODES
+    about = ABOUT[setting["name"]]
+    digest = hashlib.sha256((folder / "model.onnx").read_bytes()).hexdigest()
+    recogniser = setting["name"] == "mammo-view"
+    lines = [f'name = "{setting["name"]}"', f'version = "{setting["version"]}"', f'pathway = "{about["pathway"]}"',
+             'file = "model.onnx"', f'sha256 = "{digest}"', 'card = "CARD.md"', f'trained_on = "{about["trained_on"]}"',
+             "investigational = true", 'operating_point = "balanced"', "", "[graph]", 'input = "image"', 'scores = "scores"',
+             'activation = "probabilities"', 'map = "cam"', "batch = { dynamic = { max = 16 } }", "",
+             spec_text.split("\n\n", 1)[1].strip(), ""]
+    for label in kept_labels:
+        a, b = out["labels"][label]["platt"]
+        lines += ["[[labels]]", f'name = "{label.lower()}"']
+        lines += ['feature = "other"'] if recogniser else [f'code = "{CODES[label]}"']
+        lines.append(f"calibration = {{ platt = {{ a = {a:.6f}, b = {b:.6f} }} }}")
+        lines += [] if out["labels"][label]["offered"] and not recogniser else ["offered = false"]
+        lines.append("")
+    lines += ["[overall]", 'rule = "label"', f'labels = ["{kept_labels[0].lower()}"]', "", "[aggregation]", 'views = "maximum"',
+              'breasts = "maximum"', "", "[out_of_distribution]", 'output = "ood"', f"refuse_above = {out['limit']}",
+              f'chosen_on = "validation split, {out["n"]["val"]} films: 0.5 % of them are farther"', ""]
+    for name, point in out["points"].items():
+        lines += ["[[operating_points]]", f'name = "{name}"',
+                  f'chosen_on = "validation split, {out["n"]["val"]} films: {TARGETS[name]}"',
+                  f"overall = {point[kept_labels[0]]['threshold']}"]
+        others = ", ".join(f"{label.lower()} = {point[label]['threshold']}" for label in kept_labels[1:])
+        lines += [f"labels = {{ {others} }}"] if others else []
+        lines.append("")
+    # A recogniser says nothing of disease: under this name the registry takes it for no model of a pathway.
+    name = MANIFEST_OF_RECOGNISER if recogniser else "manifest.toml"
+    (folder / name).write_text("\n".join(lines).rstrip() + "\n")
+
+
+def table(head, rows):
+    return "\n".join([f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}", *(f"| {' | '.join(map(str, row))} |" for row in rows)])
+
+
+def write(setting, spec_text, films, out, kept, folder):
+    kept_labels = [films.labels[k] for k in kept]
+    manifest(setting, spec_text, out, kept_labels, folder)
+    about, n, overall = ABOUT[setting["name"]], out["n"], kept_labels[0]
+    spec = tomllib.loads(spec_text)["input"]
+    size = (folder / "model.onnx").stat().st_size / 1e6
+    parts = [f"# {setting['name']} {setting['version']}", "", about["opening"], "",
+             f"- Trained on: {about['trained_on']}.",
+             f"- For whom: {about['for']}", f"- What it is not: {about['not']}",
+             f"- Made by `python training/film_model.py {setting['name']}` (PyTorch on a CPU, seed {setting['seed']}, "
+             f"{out['ladder']['seconds']} s of training beside other work); this card, the manifest and the graph were written by the same run.",
+             f"- Data: {about['data']}",
+             f"- Split by patient, as in `training/splits/{setting['set']}.csv`: {n['train']} films of {n['patients']['train']} people for "
+             f"training, {n['val']} films for validation, {n['test']} for test{about['beside']}. The test split was read once, at the end.",
+             f"- Input: `{spec['preprocessing']}`, {spec['width']} x {spec['height']}, one channel, resize `{spec['resize']}`, aspect "
+             f"`{spec['aspect']}`, window `{spec['windowing'] if isinstance(spec['windowing'], str) else 'percentiles 0.5 to 99.5'}`; "
+             "inside the graph every picture is brought to mean 0 and deviation 1.",
+             f"- Graph: a narrow residual net" + (", run on the film and on its mirror image" if setting["flip"] else "") +
+             f"; `scores`, `cam` (evidence per cell of a {out['map'][1]} x {out['map'][0]} map, by a 1 x 1 convolution before the mean; "
+             f"softplus, so never negative), `embedding`, `ood`; {size:.1f} MB.", ""]
+    parts += ["## What it finds, on the test split", "",
+              f"Source: {about['source']}. Intervals are 95 %: for AUC a bootstrap over patients (1,000 rounds), for shares Wilson's over "
+              "films. Findings were selected, calibrated (Platt) and given thresholds on validation alone.", ""]
+    rows = []
+    for label, entry in out["labels"].items():
+        test = entry["test"]
+        word = "offered" if entry["offered"] else about.get("unoffered", {}).get(label, "not offered")
+        rows.append((label, word, area(entry["chosen"] or entry["val"]) + (f" in {entry['chosen_on']}" if entry["chosen_on"] == "nih64" else ""),
+                     f"{test['positive']} of {test['n']}" if test else "none", area(test), f"{entry['calibration_error']:.3f}"))
+    parts += [table(("label", "", "AUC, validation", "positive", "AUC, test", "expected calibration error"), rows), "", about["rule"], ""]
+    rows = [(name, label, f"{p['threshold']:.4f}", share(*p["true"]), share(*p["quiet"]))
+            for name, point in out["points"].items() for label, p in point.items()]
+    parts += [table(("operating point", "label", "threshold", "sensitivity, test", "specificity, test"), rows), "",
+              "Thresholds were chosen on validation for the largest sum of sensitivity and specificity: `sensitive` among those with a "
+              "sensitivity of 0.95 or more, `specific` among those with a specificity of 0.95 or more, `balanced` among all. `balanced` is in force.", "",
+              f"Reliability of `{overall}` on test:", "",
+              table(("said", "films", "mean of what was said", "share that is positive"),
+                    [(f"{a:.1f} to {b:.1f}", c, f"{d:.3f}", f"{e:.3f}") for a, b, c, d, e in out["reliability"]]), ""]
+    rows = [(name, f"{g['positive']} of {g['n']}", area(g), share(*g["true"]), share(*g["quiet"])) for name, g in out["groups"].items()]
+    if rows:
+        parts += [table((f"subgroup, `{overall}`", "positive", "AUC, test", "sensitivity at balanced", "specificity at balanced"), rows), ""]
+    if "without_pixels" in out:
+        parts += [table(("without any pixels", "AUC, test"), [(k, area(found)) for k, found in out["without_pixels"].items()]), ""]
+    if out["elsewhere"]:
+        rows = [(name, label, f"{f['positive']} of {f['n']}", area(f)) for name, e in out["elsewhere"].items()
+                for label, f in e["labels"].items() if f and (label in kept_labels or label == "malignant")]
+        parts += ["Other pictures, each source by itself:", "", table(("pictures", "label", "positive", "AUC"), rows), ""]
+        rows = [(name, share(*e["refused"])) for name, e in out["elsewhere"].items()]
+        parts += [table(("pictures", "refused by the distance (below)"), rows), ""]
+    if "lying" in out:
+        rows = [(name, share(*e["agrees"]), share(*e["turned"])) for name, e in out["lying"].items()]
+        parts += ["`left` was taught by the side of the breast and tells on which edge of the picture the chest wall lies. Where films were stored "
+                  "mirrored it says what the picture shows, not what the table says:", "",
+                  table(("films", "`left` agrees with the brighter half", "brighter half contradicts the side of the table"), rows), ""]
+    if "cases" in out:
+        parts += [about["cancer"], "", table(("cancer against all else, per woman", "positive", "AUC"),
+                                             [(k, f"{c['positive']} of {c['n']}", area(c)) for k, c in out["cases"].items()]), ""]
+    parts += ["## When it does not speak", "",
+              f"`ood` is the Mahalanobis distance of the block means and a 16 x 16 thumbnail from the training films (covariance shrunk by a "
+              f"tenth). Above {out['limit']}, the 99.5th percentile of validation, an image is not scored. This is the distance alone: in the service "
+              "tags and quality checks refuse first.", "",
+              table(("pictures", "refused by the distance"), [(kind, share(*part)) for kind, part in out["refused"].items()]), ""]
+    if "dicom" in out:
+        strange = lambda said: said if isinstance(said, str) else ("refused" if said > out["limit"] else "NOT refused")
+        counted = {}
+        for name, said, tagged, _ in out["dicom"]:
+            group = "cxr/ that is a dog" if "dx_image" in name else name.split("/")[0] + "/"
+            entry = counted.setdefault(group, [0, 0, 0, 0, 0])
+            entry[0] += 1
+            entry[1 if isinstance(said, str) else (2 if said > out["limit"] else 3)] += 1
+            entry[4] += tagged == "let through" and not isinstance(said, str) and said <= out["limit"]
+        parts += ["Real DICOM files of the shared folder, tags not looked at; the last column is what the whole service would score, tags included:", "",
+                  table(("folder", "files", "not decoded, or refused by a quality check", "refused by the distance", "not refused", "scored with tags looked at"),
+                        [(group, *entry) for group, entry in counted.items()]), ""]
+        missed = [f"`{name}`" for name, said, _, _ in out["dicom"] if strange(said) == "NOT refused" and not name.startswith("cxr/")]
+        parts += [f"Strangers that the distance let pass: {', '.join(missed)}." if missed else "No stranger passed the distance.", ""]
+    parts += ["## Training and serving agree", "",
+              f"- The trained net and `model.onnx` on {out['parity']['n']} test films: at most {out['parity']['scores']:.1e} apart in probability."]
+    if "served" in out:
+        s = out["served"]
+        parts.append(f"- {s['n']} real films wrapped as DICOM, through the service's own preparation, against the rule that the training "
+                     f"pictures were made by: at most {s['pixel']:.1e} apart in grey (of 1), {s['score']:.1e} in probability.")
+    if "small_copy" in out:
+        c = out["small_copy"]
+        parts.append(f"- {c['n']} full-size films are in the set as small compressed copies; the score of the film is {c['median']:.3f} (median) and at "
+                     f"most {c['largest']:.3f} from that of its copy.")
+    parts += ["", "## What each step brought (validation)", "", table(("step", "AUC"), [
+        (step, ", ".join(f"{label} {value:.3f}" for label, value in values.items())) for step, values in out["ladder"]["ladder"]]), "",
+        "## Limits", "", about["limits"], "", "## Sources", "", about["sources"], ""]
+    (folder / "CARD.md").write_text("\n".join(parts))

@@ -1,0 +1,252 @@
+"""The network of the film models, what its training changes on a picture, and the training itself.
+
+A narrow residual net; every picture is first brought to mean 0 and deviation 1, so that exposure says nothing.
+A 1 x 1 convolution gives a logit per label and cell; their mean is the label's logit, so the cells say where.
+"""
+
+import copy
+import json
+import pathlib
+import tempfile
+import time
+
+import numpy as np
+import torch
+from torch import distributed, nn
+from torch.nn import functional
+
+from films import Films, smaller
+from statistics_of_cards import auc
+
+
+class Block(nn.Module):
+    """Two 3 x 3 convolutions and a way past them."""
+
+    def __init__(self, inputs, outputs, stride):
+        super().__init__()
+        self.first = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+        self.first_norm = nn.BatchNorm2d(outputs)
+        self.second = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
+        self.second_norm = nn.BatchNorm2d(outputs)
+        self.stride, self.past = stride, None
+        if inputs != outputs or stride != 1:
+            self.past = nn.Conv2d(inputs, outputs, 1, bias=False)
+            self.past_norm = nn.BatchNorm2d(outputs)
+        nn.init.zeros_(self.second_norm.weight)
+
+    def forward(self, x):
+        past = x
+        if self.past is not None:
+            past = functional.avg_pool2d(x, self.stride) if self.stride > 1 else x
+            past = self.past_norm(self.past(past))
+        inner = functional.relu(self.first_norm(self.first(x)))
+        return functional.relu(self.second_norm(self.second(inner)) + past)
+
+
+class FilmNet(nn.Module):
+    """`widths[0]` channels at a quarter of the size, then one block per (channels, stride)."""
+
+    def __init__(self, widths, blocks, labels, auxiliary, dropout):
+        super().__init__()
+        self.stem = nn.Conv2d(4, widths, 5, 2, 2, bias=False)
+        self.stem_norm = nn.BatchNorm2d(widths)
+        made, channels = [], widths
+        for outputs, stride in blocks:
+            made.append(Block(channels, outputs, stride))
+            channels = outputs
+        self.blocks = nn.ModuleList(made)
+        self.head = nn.Conv2d(channels, labels, 1)
+        self.auxiliary = nn.Linear(channels, auxiliary) if auxiliary else None
+        self.dropout = dropout
+
+    @staticmethod
+    def standardised(x):
+        centred = x - x.mean((2, 3), keepdim=True)
+        return centred / (centred.square().mean((2, 3), keepdim=True) + 1e-4).sqrt()
+
+    def features(self, x):
+        """What each block leaves, of standardised pictures."""
+        x = functional.relu(self.stem_norm(self.stem(functional.pixel_unshuffle(x, 2))))
+        out = []
+        for block in self.blocks:
+            x = block(x)
+            out.append(x)
+        return out
+
+    def forward(self, x):
+        last = self.features(self.standardised(x))[-1]
+        pooled = functional.dropout(last.mean((2, 3)), self.dropout, self.training)
+        logits = functional.linear(pooled, self.head.weight[:, :, 0, 0], self.head.bias)
+        return (logits, self.auxiliary(pooled)) if self.auxiliary is not None else (logits, None)
+
+
+def changed(x, flip, generator):
+    """What differs between rooms and children that don't lie still; never what the label is about. 0 to 1 in and out."""
+    n, side = len(x), x.shape[2]
+
+    def draw(low, high):
+        return low + (high - low) * torch.rand(n, generator=generator)
+
+    angle, turn = draw(-0.22, 0.22), torch.where(torch.rand(n, generator=generator) < 0.5, -1.0, 1.0)
+    wide, high = draw(0.82, 1.12), draw(0.82, 1.12)
+    turn = turn if flip else torch.ones(n)
+    shear = draw(-0.08, 0.08)
+    cosine, sine = torch.cos(angle), torch.sin(angle)
+    theta = torch.stack([
+        torch.stack([turn * wide * cosine, -high * sine + shear, draw(-0.09, 0.09)], 1),
+        torch.stack([turn * wide * sine, high * cosine, draw(-0.09, 0.09)], 1)], 1)
+    grid = functional.affine_grid(theta, list(x.shape), align_corners=False)
+    x = functional.grid_sample(x, grid, padding_mode="zeros", align_corners=False)
+    each = lambda low, high: draw(low, high)[:, None, None, None]
+    low, top = each(-0.05, 0.12), each(0.8, 1.05)
+    x = ((x - low) / (top - low)).clamp(0, 1) ** torch.exp(each(-0.45, 0.45))
+    # Some were kept smaller, or are less sharp.
+    soft = torch.rand(n, generator=generator) < 0.25
+    if soft.any():
+        half = functional.interpolate(x[soft], scale_factor=0.5, mode="bilinear", antialias=True, align_corners=False)
+        x[soft] = functional.interpolate(half, (side, side), mode="bilinear", align_corners=False)
+    x = x + each(0.0, 0.035) * torch.randn(x.shape, generator=generator)
+    # A patch of something that hides a part: an arm, a tube, a label.
+    for k in torch.nonzero(torch.rand(n, generator=generator) < 0.35).flatten().tolist():
+        size = torch.randint(side // 10, side // 3, (2,), generator=generator).tolist()
+        top, left = (int(torch.randint(0, side - s, (1,), generator=generator)) for s in size)
+        x[k, :, top:top + size[0], left:left + size[1]] = torch.rand(1, generator=generator)
+    return x.clamp(0, 1)
+
+
+def logits_of(net, images, side, flip, batch=64):
+    """Logits of uint8 pictures; with `flip` the mean of the picture and its mirror image."""
+    net.eval()
+    out = []
+    with torch.no_grad():
+        for at in range(0, len(images), batch):
+            x = torch.from_numpy(np.array(images[at:at + batch]))[:, None].float() / 255
+            x = x.contiguous(memory_format=torch.channels_last)
+            logits = net(x)[0]
+            out.append((logits + net(x.flip(3))[0]) / 2 if flip else logits)
+    return torch.cat(out).double().numpy()
+
+
+def areas(films, places, logits, labels):
+    """AUC per label on validation, for the log."""
+    truth = films.truth[places]
+    out = {}
+    for k, label in enumerate(films.labels):
+        known = ~np.isnan(truth[:, k])
+        there = truth[known, k] > 0
+        if label in labels and there.any() and not there.all():
+            out[label] = round(float(auc(there, logits[known, k])), 4)
+    return out
+
+
+def shared(tensors, workers):
+    """Each tensor becomes its mean over the processes."""
+    flat = torch.cat([t.detach().flatten() for t in tensors])
+    distributed.all_reduce(flat)
+    flat /= workers
+    at = 0
+    for tensor in tensors:
+        tensor.detach().copy_(flat[at:at + tensor.numel()].view_as(tensor))
+        at += tensor.numel()
+
+
+def train(setting, films, log, weights_at, phases, rank=0, workers=1, start=None):
+    """Phases of growing size; an average of the weights runs along and is what is kept. Returns it and its ladder.
+
+    With several workers each takes its part of every batch and of the pictures; they share gradients, so their
+    weights stay the same.
+    """
+    torch.manual_seed(setting["seed"] + 100 * rank)
+    torch.set_num_threads(1)
+    generator = torch.Generator().manual_seed(setting["seed"] + 100 * rank)
+    shuffler = generator if workers == 1 else torch.Generator().manual_seed(setting["seed"])
+    labels = len(films.labels)
+    net = FilmNet(setting["stem"], setting["blocks"], labels, films.auxiliary.shape[1], setting["dropout"])
+    if start is not None:
+        net.load_state_dict(start)
+    net = net.to(memory_format=torch.channels_last)
+    mean_net = copy.deepcopy(net)
+    weight = torch.tensor([setting["weights"].get(label, 1.0) for label in films.labels])
+    truth, auxiliary = torch.from_numpy(films.truth), torch.from_numpy(films.auxiliary)
+    places = films.of("train")
+    watched, where = films.of("val", setting.get("source")), setting["watch"]
+    ladder, batch, step = [], setting["batch"] // workers, 0
+    floating = [b for b in net.buffers() if b.is_floating_point()]
+    for number, (side, epochs, peak) in enumerate(phases):
+        images, shown = smaller(films.images[places], side), smaller(films.images[watched], side)
+        per_epoch = len(places) // workers // batch
+        optimiser = torch.optim.AdamW(net.parameters(), peak, weight_decay=setting["decay"])
+        plan = torch.optim.lr_scheduler.OneCycleLR(optimiser, peak, per_epoch * epochs, pct_start=0.15, final_div_factor=200)
+        for epoch in range(epochs):
+            net.train()
+            started, total = time.time(), 0.0
+            order = torch.randperm(len(places), generator=shuffler).numpy()[rank::workers]
+            for at in range(0, per_epoch * batch, batch):
+                index = order[at:at + batch]
+                x = changed(torch.from_numpy(images[index])[:, None].float() / 255, setting["flip"], generator)
+                wanted, beside = truth[places[index]], auxiliary[places[index]]
+                known = ~wanted.isnan()
+                wanted = torch.where(known, wanted, 0.5)
+                wanted = wanted * (1 - setting["smoothing"]) + setting["smoothing"] / 2
+                if torch.rand((), generator=generator) < setting["mixup"]:
+                    # Two pictures through one another, and their labels likewise.
+                    part, other = 0.5 + 0.5 * torch.rand((), generator=generator), torch.arange(batch - 1, -1, -1)
+                    x, wanted = part * x + (1 - part) * x[other], part * wanted + (1 - part) * wanted[other]
+                    beside, known = part * beside + (1 - part) * beside[other], known & known[other]
+                logits, said = net(x.contiguous(memory_format=torch.channels_last))
+                entropy = functional.binary_cross_entropy_with_logits
+                loss = (entropy(logits, wanted, reduction="none") * weight * known).sum() / (batch * weight.sum())
+                if said is not None:
+                    loss = loss + 0.05 * entropy(said, beside)
+                optimiser.zero_grad()
+                loss.backward()
+                if workers > 1:
+                    shared([p.grad for p in net.parameters()] + floating, workers)
+                nn.utils.clip_grad_norm_(net.parameters(), 2.0)
+                optimiser.step()
+                plan.step()
+                step += 1
+                keep = min(setting["average"], (1 + step) / (20 + step))
+                with torch.no_grad():
+                    for kept, new in zip(mean_net.state_dict().values(), net.state_dict().values()):
+                        kept.lerp_(new, 1 - keep) if kept.is_floating_point() else kept.copy_(new)
+                total += float(loss.detach())
+            line = f"phase {number + 1} ({side} px) epoch {epoch + 1}/{epochs} loss {total / per_epoch:.4f}"
+            if rank == 0:
+                line += f" val {areas(films, watched, logits_of(mean_net, shown, side, False), where)}"
+                torch.save(mean_net.state_dict(), weights_at)
+            log(f"{line} {time.time() - started:.0f} s")
+        if rank > 0:
+            continue
+        name = f"{side} px, {epochs} epochs" + (f", {workers} processes, from the averaged weights" if workers > 1 else "")
+        ladder.append((f"{name}: last weights", areas(films, watched, logits_of(net, shown, side, False), where)))
+        ladder.append((f"{name}: averaged weights", areas(films, watched, logits_of(mean_net, shown, side, False), where)))
+        if setting["flip"]:
+            both = areas(films, watched, logits_of(mean_net, shown, side, True), where)
+            ladder.append((f"{name}: averaged weights, mirrored film besides", both))
+        for entry in ladder[-3 if setting["flip"] else -2:]:
+            log(f"ladder {entry}")
+    mean_net.eval()
+    return mean_net, ladder
+
+
+def worker(rank, workers, setting, work, side, weights_at, meeting):
+    """One of the processes of `train_together`."""
+    distributed.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=workers)
+    films = Films(setting["set"], work, side)
+    say = (lambda line: print(line, flush=True)) if rank == 0 else (lambda line: None)
+    start = torch.load(weights_at)
+    distributed.barrier()
+    _, ladder = train(setting, films, say, weights_at, setting["together"], rank, workers, start)
+    if rank == 0:
+        pathlib.Path(meeting + ".json").write_text(json.dumps(ladder))
+    distributed.destroy_process_group()
+
+
+def train_together(setting, work, weights_at, workers=2):
+    """Further phases from the averaged weights, by several processes of one thread each."""
+    with tempfile.TemporaryDirectory() as folder:
+        meeting = f"{folder}/meeting"
+        arguments = (workers, setting, work, setting["side"], weights_at, meeting)
+        torch.multiprocessing.spawn(worker, arguments, nprocs=workers)
+        return json.loads(pathlib.Path(meeting + ".json").read_text())

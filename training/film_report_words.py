@@ -1,0 +1,60 @@
+"""The words of the cards: what no run can measure."""
+
+INVESTIGATIONAL = ("**Investigational. Not a medical device, not cleared by anyone, and not to be used for the care of a person.** It was trained "
+                   "from nothing on openly published films, to show the service on real images and to be measured honestly.")
+
+ABOUT = {
+    "chest-child": dict(
+        pathway="chest", trained_on="films of children aged 1 to 5 of one hospital (Kermany)", opening=INVESTIGATIONAL,
+        **{"for": "frontal AP chest films (CR, DX) of children from 1 to 5 years of age; everyone else is refused by the manifest.",
+           "not": "no help with anything but pneumonia: every film of training was either normal or pneumonia, so another disease gets a "
+                  "score that means nothing. Not for adults, infants under one year, PA or lateral films."},
+        data="Kermany, chest X-ray images of children of Guangzhou Women and Children's Medical Center, at 160 px (CC BY 4.0). One label: pneumonia or normal.",
+        beside=", the published test set (its person numbers restart, so patients can't be matched between it and the rest)",
+        source="the published test set", rule="One label; offered as an overall abnormality, since pneumonia of a child is not one shadow of one kind.",
+        limits="- One hospital, one country, one label, films chosen by their quality.\n"
+               "- Most of the films of training show pneumonia; in a clinic far fewer do. The probabilities are calibrated to the mixture of "
+               "validation and are too high anywhere else; choose a site's own threshold.\n"
+               "- The published test set differs from the rest: figures on validation are better than on test.\n"
+               "- There is no sex and no exact age in the set, so no such subgroup. Regions were not measured: the set has no boxes.",
+        sources="- Kermany D, Zhang K, Goldbaum M. Labeled Optical Coherence Tomography (OCT) and Chest X-Ray Images for Classification. Mendeley Data, "
+                "doi:10.17632/rscbjbr9sj (CC BY 4.0). Changed: resized to 160 px.\n"
+                "- Kermany DS et al. Identifying Medical Diagnoses and Treatable Diseases by Image-Based Deep Learning. Cell 2018; 172:1122-1131."),
+    "chest-adult": dict(
+        pathway="chest", trained_on="films of adults of one hospital (NIH ChestX-ray14)", opening=INVESTIGATIONAL,
+        **{"for": "frontal PA and AP chest films (CR, DX) of people from 18 years of age.",
+           "not": "not a detector of nodules, masses or fractures: at 128 px they can't be seen. A film that it calls normal is not normal for that. "
+                  "Not for children, not for lateral films."},
+        data="NIH ChestX-ray14: `nih128` (128 px, natural mixture) and `nih64` (64 px, enlarged) for training; the selected 320 px films of "
+             "`nih1024` only for test. Labels were text-mined from reports by the set's authors, with errors; sex and age were taught "
+             "besides and thrown away.",
+        beside=" (films of people under 18 are trained on and not measured)",
+        source="nih128, people from 18 years of age",
+        rule=f"A finding is offered if the lower bound of its AUC is above 0.6 on validation (nih128; nih64 where nih128 has fewer than 10 positives) "
+             "and again on test, and if the service has a name for it. Those not offered say nothing to anyone.",
+        unoffered={"Infiltration": "not offered: no name for it", "Pneumonia": "not offered", "Pleural_Thickening": "not offered: no name for it"},
+        limits="- One hospital, old films, labels mined from the text of reports: some are wrong, and no radiologist looked again.\n"
+               "- Sicker people come back more often and are filmed lying down: the table says what the view and the number of earlier films give "
+               "without any pixels. See PA, AP and one film per patient.\n"
+               "- Scores do not travel between hospitals: a model of one has been seen to order another's films upside down. Choose a site's own threshold, "
+               "on its own films.\n- Regions were not measured: the set has no boxes here.",
+        sources="- NIH Clinical Center, ChestX-ray14, no restrictions on use: https://nihcc.app.box.com/v/ChestXray-NIHCC\n"
+                "- Wang X, Peng Y, Lu L, Lu Z, Bagheri M, Summers RM. ChestX-ray8: Hospital-scale Chest X-ray Database and Benchmarks on "
+                "Weakly-Supervised Classification and Localization of Common Thorax Diseases. CVPR 2017."),
+    "mammo-view": dict(
+        pathway="mammo", trained_on="digitised film mammograms of DDSM", opening=INVESTIGATIONAL +
+        " **It recognises how a mammogram was taken (MLO or CC; left or right), for quality checks. It says nothing of disease.**",
+        **{"for": "the quality checks: a view or side that disagrees with the tags.",
+           "not": "no reader and no second reader: it is not a model of the mammogram pathway, so its manifest is called `recogniser.toml` and the "
+                  "registry does not load it. The shipped mammogram model is the one trained on phantoms."},
+        data="DDSM, digitised films at 299 px, aspect squashed, stretched per image; volumes B and C.", beside="; volume D, of another site, for "
+        "`external_test`", source="DDSM volumes B and C, digitised film",
+        rule="`mlo` and `left` are what the recogniser says; `malignant` was taught besides and is not in the graph.",
+        unoffered={"mlo": "for quality checks", "left": "for quality checks", "malignant": "not in the graph"},
+        cancer="Cancer was tried in the same run and is not shipped:",
+        limits="- Digitised film only; a detector's picture looks otherwise, and was not measured.\n- `left` is how the breast lies on the picture: a "
+               "picture that was turned round after the exposure is called by what it looks like.",
+        sources="- DDSM, University of South Florida, published for free use; it has no formal licence text.\n"
+                "- Heath M, Bowyer K, Kopans D, Moore R, Kegelmeyer WP. The Digital Database for Screening Mammography. IWDM 2001.\n"
+                "- Heath M et al. Current Status of the Digital Database for Screening Mammography. Digital Mammography 1998."),
+}
