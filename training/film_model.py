@@ -21,7 +21,7 @@ SETTINGS = {
     "chest-child": dict(
         set="chest-child", version="1.0.0", spec="chest-child.toml", side=128, seed=11, batch=32,
         stem=32, blocks=[(64, 2), (96, 1), (160, 2), (160, 1)], dropout=0.2, decay=0.05, average=0.998, smoothing=0.06,
-        mixup=0.3, flip=True, weights={}, watch=["pneumonia"], phases=[(64, 6, 3e-3), (96, 3, 2e-3), (128, 1, 6e-4)],
+        mixup=0.3, flip=True, weights={}, watch=["pneumonia"], phases=[(64, 6, 3e-3), (96, 3, 2e-3), (128, 1, 6e-4)], together=[(128, 8, 2e-3)],
     ),
     "chest-adult": dict(
         set="chest-adult", version="1.0.0", spec="chest-adult.toml", side=128, seed=12, batch=64,
@@ -29,7 +29,7 @@ SETTINGS = {
         mixup=0.3, flip=True, weights={"abnormality": 5.0}, source="nih128",
         watch=["abnormality", "Atelectasis", "Cardiomegaly", "Effusion", "Consolidation", "Mass", "Nodule",
                "Pneumothorax", "Infiltration"],
-        phases=[(64, 6, 4e-3), (96, 3, 2e-3), (128, 1, 8e-4)], together=[(128, 3, 1.5e-3)],
+        phases=[(64, 6, 4e-3), (96, 3, 2e-3), (128, 1, 8e-4)], together=[(128, 5, 1.5e-3)],
     ),
     "mammo-view": dict(
         set="mammo-ddsm", version="1.0.0", spec="mammo-view.toml", side=128, seed=13, batch=32,

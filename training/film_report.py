@@ -242,6 +242,7 @@ def finish(setting, films, weights_at, ladder_at, program, log):
     folder = ROOT / "models" / f"{setting['name']}-{setting['version']}"
     folder.mkdir(parents=True, exist_ok=True)
     out["map"] = film_graph.write(net, setting, kept, centre, matrix, folder / "model.onnx")
+    film_graph.self_test(net, setting, kept, folder / "self_test.json")
     graph = film_graph.Graph(folder / "model.onnx")
     some = films.images[test[:200]]
     scores, _, distance = graph(some)
