@@ -13,6 +13,8 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch.nn import functional
 
+from self_test import SEEDS, TOLERANCE, noise
+
 THUMBNAIL = 16
 
 
@@ -150,24 +152,13 @@ def write(net, setting, keep, centre, matrix, path):
     return high, wide
 
 
-def noise(seed, side):
-    """The noise of a seed, as `doubleread model check` makes it (src/infer/self_test.rs)."""
-    x = np.arange(side * side, dtype=np.uint32) * np.uint32(0x9E3779B1) + np.uint32(seed * 0x85EBCA77 & 0xFFFFFFFF)
-    x ^= x >> np.uint32(16)
-    x *= np.uint32(0x7FEB352D)
-    x ^= x >> np.uint32(15)
-    x *= np.uint32(0x846CA68B)
-    x ^= x >> np.uint32(16)
-    return (x.astype(np.float64) / 2.0**32).astype(np.float32).reshape(side, side)
-
-
 def self_test(net, setting, keep, path):
     """What the trained net, run by PyTorch, says of noise; the service compares its own runtime with it."""
-    vectors = []
-    for seed in (1, 2, 3, 4):
-        logits = described(net, noise(seed, setting["side"])[None], setting["flip"])[0][0, keep]
+    vectors, side = [], setting["side"]
+    for seed in SEEDS:
+        logits = described(net, noise(seed, side * side).reshape(1, side, side), setting["flip"])[0][0, keep]
         vectors.append({"seed": seed, "scores": [round(float(s), 7) for s in 1 / (1 + np.exp(-logits))]})
-    path.write_text(json.dumps({"tolerance": 1e-4, "vectors": vectors}, indent=1) + "\n")
+    path.write_text(json.dumps({"tolerance": TOLERANCE, "vectors": vectors}, indent=1) + "\n")
 
 
 class Graph:

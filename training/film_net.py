@@ -5,17 +5,14 @@ A 1 x 1 convolution gives a logit per label and cell; their mean is the label's 
 """
 
 import copy
-import json
-import pathlib
-import tempfile
 import time
 
 import numpy as np
 import torch
-from torch import distributed, nn
+from torch import nn
 from torch.nn import functional
 
-from films import Films, smaller
+from films import smaller
 from statistics_of_cards import auc
 
 
@@ -80,15 +77,15 @@ class FilmNet(nn.Module):
         return (logits, self.auxiliary(pooled)) if self.auxiliary is not None else (logits, None)
 
 
-def changed(x, flip, generator):
+def changed(x, flip, generator, strength=1.0):
     """What differs between rooms and children that don't lie still; never what the label is about. 0 to 1 in and out."""
     n, side = len(x), x.shape[2]
 
-    def draw(low, high):
-        return low + (high - low) * torch.rand(n, generator=generator)
+    def draw(low, high, still=0.0):
+        return still + strength * (low - still + (high - low) * torch.rand(n, generator=generator))
 
     angle, turn = draw(-0.22, 0.22), torch.where(torch.rand(n, generator=generator) < 0.5, -1.0, 1.0)
-    wide, high = draw(0.82, 1.12), draw(0.82, 1.12)
+    wide, high = draw(0.82, 1.12, 1.0), draw(0.82, 1.12, 1.0)
     turn = turn if flip else torch.ones(n)
     shear = draw(-0.08, 0.08)
     cosine, sine = torch.cos(angle), torch.sin(angle)
@@ -97,17 +94,17 @@ def changed(x, flip, generator):
         torch.stack([turn * wide * sine, high * cosine, draw(-0.09, 0.09)], 1)], 1)
     grid = functional.affine_grid(theta, list(x.shape), align_corners=False)
     x = functional.grid_sample(x, grid, padding_mode="zeros", align_corners=False)
-    each = lambda low, high: draw(low, high)[:, None, None, None]
-    low, top = each(-0.05, 0.12), each(0.8, 1.05)
+    each = lambda low, high, still=0.0: draw(low, high, still)[:, None, None, None]
+    low, top = each(-0.05, 0.12), each(0.8, 1.05, 1.0)
     x = ((x - low) / (top - low)).clamp(0, 1) ** torch.exp(each(-0.45, 0.45))
     # Some were kept smaller, or are less sharp.
-    soft = torch.rand(n, generator=generator) < 0.25
+    soft = torch.rand(n, generator=generator) < 0.25 * strength
     if soft.any():
         half = functional.interpolate(x[soft], scale_factor=0.5, mode="bilinear", antialias=True, align_corners=False)
         x[soft] = functional.interpolate(half, (side, side), mode="bilinear", align_corners=False)
     x = x + each(0.0, 0.035) * torch.randn(x.shape, generator=generator)
     # A patch of something that hides a part: an arm, a tube, a label.
-    for k in torch.nonzero(torch.rand(n, generator=generator) < 0.35).flatten().tolist():
+    for k in torch.nonzero(torch.rand(n, generator=generator) < 0.35 * strength).flatten().tolist():
         size = torch.randint(side // 10, side // 3, (2,), generator=generator).tolist()
         top, left = (int(torch.randint(0, side - s, (1,), generator=generator)) for s in size)
         x[k, :, top:top + size[0], left:left + size[1]] = torch.rand(1, generator=generator)
@@ -139,27 +136,11 @@ def areas(films, places, logits, labels):
     return out
 
 
-def shared(tensors, workers):
-    """Each tensor becomes its mean over the processes."""
-    flat = torch.cat([t.detach().flatten() for t in tensors])
-    distributed.all_reduce(flat)
-    flat /= workers
-    at = 0
-    for tensor in tensors:
-        tensor.detach().copy_(flat[at:at + tensor.numel()].view_as(tensor))
-        at += tensor.numel()
-
-
-def train(setting, films, log, weights_at, phases, rank=0, workers=1, start=None):
-    """Phases of growing size; an average of the weights runs along and is what is kept. Returns it and its ladder.
-
-    With several workers each takes its part of every batch and of the pictures; they share gradients, so their
-    weights stay the same.
-    """
-    torch.manual_seed(setting["seed"] + 100 * rank)
+def train(setting, films, log, weights_at, phases, start=None):
+    """Phases of growing size; an average of the weights runs along and is what is kept. Returns it and its ladder."""
+    torch.manual_seed(setting["seed"])
     torch.set_num_threads(1)
-    generator = torch.Generator().manual_seed(setting["seed"] + 100 * rank)
-    shuffler = generator if workers == 1 else torch.Generator().manual_seed(setting["seed"])
+    generator = torch.Generator().manual_seed(setting["seed"])
     labels = len(films.labels)
     net = FilmNet(setting["stem"], setting["blocks"], labels, films.auxiliary.shape[1], setting["dropout"])
     if start is not None:
@@ -170,20 +151,19 @@ def train(setting, films, log, weights_at, phases, rank=0, workers=1, start=None
     truth, auxiliary = torch.from_numpy(films.truth), torch.from_numpy(films.auxiliary)
     places = films.of("train")
     watched, where = films.of("val", setting.get("source")), setting["watch"]
-    ladder, batch, step = [], setting["batch"] // workers, 0
-    floating = [b for b in net.buffers() if b.is_floating_point()]
+    ladder, batch, step = [], setting["batch"], 0
     for number, (side, epochs, peak) in enumerate(phases):
         images, shown = smaller(films.images[places], side), smaller(films.images[watched], side)
-        per_epoch = len(places) // workers // batch
+        per_epoch = len(places) // batch
         optimiser = torch.optim.AdamW(net.parameters(), peak, weight_decay=setting["decay"])
         plan = torch.optim.lr_scheduler.OneCycleLR(optimiser, peak, per_epoch * epochs, pct_start=0.15, final_div_factor=200)
         for epoch in range(epochs):
             net.train()
             started, total = time.time(), 0.0
-            order = torch.randperm(len(places), generator=shuffler).numpy()[rank::workers]
+            order = torch.randperm(len(places), generator=generator).numpy()
             for at in range(0, per_epoch * batch, batch):
                 index = order[at:at + batch]
-                x = changed(torch.from_numpy(images[index])[:, None].float() / 255, setting["flip"], generator)
+                x = changed(torch.from_numpy(images[index])[:, None].float() / 255, setting["flip"], generator, setting.get("strength", 1.0))
                 wanted, beside = truth[places[index]], auxiliary[places[index]]
                 known = ~wanted.isnan()
                 wanted = torch.where(known, wanted, 0.5)
@@ -200,8 +180,6 @@ def train(setting, films, log, weights_at, phases, rank=0, workers=1, start=None
                     loss = loss + 0.05 * entropy(said, beside)
                 optimiser.zero_grad()
                 loss.backward()
-                if workers > 1:
-                    shared([p.grad for p in net.parameters()] + floating, workers)
                 nn.utils.clip_grad_norm_(net.parameters(), 2.0)
                 optimiser.step()
                 plan.step()
@@ -212,13 +190,10 @@ def train(setting, films, log, weights_at, phases, rank=0, workers=1, start=None
                         kept.lerp_(new, 1 - keep) if kept.is_floating_point() else kept.copy_(new)
                 total += float(loss.detach())
             line = f"phase {number + 1} ({side} px) epoch {epoch + 1}/{epochs} loss {total / per_epoch:.4f}"
-            if rank == 0:
-                line += f" val {areas(films, watched, logits_of(mean_net, shown, side, False), where)}"
-                torch.save(mean_net.state_dict(), weights_at)
+            line += f" val {areas(films, watched, logits_of(mean_net, shown, side, False), where)}"
+            torch.save(mean_net.state_dict(), weights_at)
             log(f"{line} {time.time() - started:.0f} s")
-        if rank > 0:
-            continue
-        name = f"{side} px, {epochs} epochs" + (f", {workers} processes, from the averaged weights" if workers > 1 else "")
+        name = f"{side} px, {epochs} epochs" + (", from the averaged weights" if start is not None else "")
         ladder.append((f"{name}: last weights", areas(films, watched, logits_of(net, shown, side, False), where)))
         ladder.append((f"{name}: averaged weights", areas(films, watched, logits_of(mean_net, shown, side, False), where)))
         if setting["flip"]:
@@ -228,25 +203,3 @@ def train(setting, films, log, weights_at, phases, rank=0, workers=1, start=None
             log(f"ladder {entry}")
     mean_net.eval()
     return mean_net, ladder
-
-
-def worker(rank, workers, setting, work, side, weights_at, meeting):
-    """One of the processes of `train_together`."""
-    distributed.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=workers)
-    films = Films(setting["set"], work, side)
-    say = (lambda line: print(line, flush=True)) if rank == 0 else (lambda line: None)
-    start = torch.load(weights_at)
-    distributed.barrier()
-    _, ladder = train(setting, films, say, weights_at, setting["together"], rank, workers, start)
-    if rank == 0:
-        pathlib.Path(meeting + ".json").write_text(json.dumps(ladder))
-    distributed.destroy_process_group()
-
-
-def train_together(setting, work, weights_at, workers=2):
-    """Further phases from the averaged weights, by several processes of one thread each."""
-    with tempfile.TemporaryDirectory() as folder:
-        meeting = f"{folder}/meeting"
-        arguments = (workers, setting, work, setting["side"], weights_at, meeting)
-        torch.multiprocessing.spawn(worker, arguments, nprocs=workers)
-        return json.loads(pathlib.Path(meeting + ".json").read_text())
