@@ -48,6 +48,7 @@ class Service:
     def __init__(self, folder):
         self.folder, self.port, web = folder, free_port(), free_port()
         self.config = folder / "doubleread.toml"
+        self.web, self.token = web, ""
         self.config.write_text(f'''[service]\ndata_dir = "{folder}/var"\n[receive]\nlisten = "127.0.0.1:{self.port}"
 [completeness]\nquiet_seconds = 1\n[pipeline]\npoll_ms = 100\n[infer]\nmodels_dir = "{ROOT}/models"
 [http]\nlisten = "127.0.0.1:{web}"\n[telemetry]\nfilter = "warn"\n''')
@@ -58,19 +59,38 @@ class Service:
             try:
                 socket.create_connection(("127.0.0.1", self.port), 1).close()
                 urllib.request.urlopen(f"http://127.0.0.1:{web}/health/ready", timeout=2).close()
-                return
+                break
             except OSError:  # not listening yet, or not ready
                 if self.process.poll() is not None or time.monotonic() > deadline:
                     sys.exit("the service did not start:\n" + (folder / "log").read_text()[-2000:])
                 time.sleep(0.1)
+        self.token = self.sign_on()
+
+    def sign_on(self):
+        """The token of a radiographer, who sees what is said of a study."""
+        made = subprocess.run([PROGRAM, "-c", self.config, "token", "--role", "radiographer"], cwd=self.folder,
+                              check=True, capture_output=True, text=True)
+        return made.stdout.split()[-1]
+
+    def status(self, study):
+        """What the API says of a study."""
+        request = urllib.request.Request(f"http://127.0.0.1:{self.web}/api/studies/{study}",
+                                         headers={"Authorization": f"Bearer {self.token}"})
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.load(answer)
 
     def rows(self, sql, *values):
         database = f"file:{self.folder}/var/doubleread.db?mode=ro"
         with contextlib.closing(sqlite3.connect(database, uri=True, timeout=30)) as connection:
             return connection.execute(sql, values).fetchall()
 
-    def archived(self, content_hash):
-        return self.folder / "var/archive/objects" / content_hash[:2] / content_hash[2:4] / (content_hash + ".dcm")
+    def archived(self, content_hash, part="archive"):
+        return self.folder / "var" / part / "objects" / content_hash[:2] / content_hash[2:4] / (content_hash + ".dcm")
+
+    def quarantined(self, uid):
+        """Files of the quarantine that came under an instance UID."""
+        rows = self.rows("SELECT content_hash FROM quarantine WHERE sop_instance_uid = ?", uid)
+        return [self.archived(row[0], "quarantine") for row in rows]
 
     def send(self, *arguments):
         """`doubleread send`; one line per object."""
@@ -107,6 +127,12 @@ def data_set(path):
     return content[at:]
 
 
+def stored_data_set(path):
+    """The bytes after a head that the service wrote: what it received may itself begin with group 0002."""
+    content = path.read_bytes()
+    return content[144 + int.from_bytes(content[140:144], "little"):]
+
+
 def elements(path):
     """Every element but group lengths and padding, which DCMTK leaves out."""
     data = pydicom.dcmread(path, force=True)
@@ -133,9 +159,6 @@ class File:
         parts = [data.get("Modality"), data.get("BodyPartExamined"), data.get("ViewPosition"), word(self.class_uid),
                  pydicom.uid.UID(self.syntax).name.split(" (")[0] if self.syntax else "no syntax"]
         self.kind = ", ".join(re.sub(r"[^\w .,+-]", "", str(p)) for p in parts if p)
-        breast = data.get("BodyPartExamined") == "BREAST" and data.get("Modality") != "MG"
-        self.contradiction = f" (its tags disagree: Modality {data.get('Modality')}, body part BREAST, view " \
-            f"{data.get('ViewPosition')}: a mammogram, in no case a chest film)" if breast else ""
         self.sent_by = self.stored = self.says = ""
         self.score = None
 
@@ -149,8 +172,14 @@ class File:
                 return
         answer = service.send(self.path)[0]
         self.sent_by = "doubleread send, " + ("storescu failed" if option else "storescu lacks the syntax")
-        if answer["status"] != 0:
+        if answer["status"] is None:
             self.stored, self.says = "no: " + answer["outcome"], "nothing to score: the sender is told and keeps it"
+        elif answer["status"] != 0:
+            copies = service.quarantined(answer["sop_instance_uid"])
+            same = any(stored_data_set(copy) == data_set(self.path) for copy in copies)
+            where = "kept in quarantine bit for bit, " if same else "**no**: "
+            self.stored = where + answer["outcome"].replace("copy kept: ", "")
+            self.says = "nothing to score: the sender is told; a radiographer sees it among the refused objects"
 
     def instance(self, service):
         found = service.rows("SELECT content_hash, study_instance_uid FROM instances WHERE sop_instance_uid = ?",
@@ -163,7 +192,8 @@ class File:
         if not found:
             return
         if not READ_HERE.match(self.class_uid):
-            self.says = "stored, not an image that is read here" + self.contradiction
+            notices = service.status(found[1])["notices"]
+            self.says = "; ".join(notices) or "**no notice**"
             return
         results = service.rows("SELECT a.result FROM ai_results a JOIN cases c ON c.case_id = a.case_id "
                                "WHERE c.study_instance_uid = ? AND c.superseded_at IS NULL", found[1])
@@ -175,12 +205,12 @@ class File:
         found = self.instance(service)
         if not found:
             self.stored = self.stored or "**no**"
-        elif data_set(service.archived(found[0])) == data_set(self.path):
+        elif stored_data_set(service.archived(found[0])) == data_set(self.path):
             self.stored = "bit for bit"
         else:  # DCMTK writes lengths anew; the same file from `doubleread send` is kept beside it as a conflict.
             service.send(self.path)
             kept = service.rows("SELECT content_hash FROM instance_conflicts WHERE sop_instance_uid = ?", self.uid)
-            same = any(data_set(service.archived(row[0])) == data_set(self.path) for row in kept)
+            same = any(stored_data_set(service.archived(row[0])) == data_set(self.path) for row in kept)
             alike = elements(service.archived(found[0])) == elements(self.path)
             self.stored = "bit for bit by doubleread send; storescu wrote " + (
                 "lengths or padding anew, all values equal" if alike else "other bytes") if same else "**differs**"
@@ -222,8 +252,9 @@ what is on the film.**
 - *Stored*: bit for bit means that the bytes after the file meta information are the source's. `storescu` writes some
   files anew on sending (lengths, group lengths, padding); those are compared by value, and sent once more by
   `doubleread send`, which changes nothing, for the comparison of bytes.
+  What is refused for its content is compared with its copy in the quarantine, where a person sees it.
 - *AI or reason*: the AI result of the file's case as the database holds it, in the words that a radiographer reads.
-  Secondary captures and other modalities make no case.
+  Secondary captures and other modalities make no case; what is said of them is `notices` of `GET /api/studies/{{uid}}`.
 - Files that say they are one object or one study are pushed at services of their own, so that each gets its answer.
 
 Sent: {ways}. Stored: {exact} of {count} bit for bit; {kept}. Scored: {scored}.
@@ -263,15 +294,20 @@ def push_files(files):
 
 
 def push_films(folder, age):
-    """Counts by outcome of a folder of films, and whether all were stored and the archive is sound."""
+    """How many films of a folder were sent, stored, stored bit for bit; counts by outcome; whether all is sound."""
     with tempfile.TemporaryDirectory() as place:
         service = Service(pathlib.Path(place))
-        sent = service.send(DATA / "films" / folder, "--wrap-films", "--film-age", str(age))
+        wrapped = pathlib.Path(place) / "wrapped"
+        sent = service.send(DATA / "films" / folder, "--wrap-films", "--film-age", str(age), "--keep-wrapped", wrapped)
         service.settle()
         results = [json.loads(row[0]) for row in service.rows("SELECT result FROM ai_results")]
-        stored = service.rows("SELECT count(*) FROM instances")[0][0]
+        hashes = dict(service.rows("SELECT sop_instance_uid, content_hash FROM instances"))
+        stored = len(hashes)
+        kept = [(service.archived(hashes[one["sop_instance_uid"]]), pathlib.Path(one["file"]))
+                for one in sent if one["sop_instance_uid"] in hashes]
+        exact = sum(stored_data_set(archived) == data_set(film) for archived, film in kept)
         counts = collections.Counter(re.sub(r"[,(].*", "", words_of(one)).strip() for one in results)
-        return len(sent), stored, counts, service.stop()
+        return len(sent), stored, exact, counts, service.stop()
 
 
 def table(head, rows):
@@ -284,24 +320,28 @@ def write(files, films, sound):
     models = [tomllib.loads(path.read_text()) for path in sorted((ROOT / "models").glob("*/manifest.toml"))]
     names = ", ".join(f"{m['name']} {m['version']} (trained on {m['trained_on']})" for m in models) or "none"
     ways = collections.Counter(re.sub(r" -.*", "", file.sent_by) for file in files)
-    refused = sum(file.stored.startswith("no") for file in files)
+    kept = sum(file.stored.startswith("kept in quarantine") for file in files)
+    unsent = sum(file.stored.startswith("no:") for file in files)
+    other = len(files) - kept - unsent - sum(file.stored.startswith("bit for bit") for file in files)
     exact = sum(file.stored.startswith("bit for bit") for file in files)
     scored = [file for file in files if file.says.startswith("scored")]
     twins = [f"{a.path.stem} and {b.path.stem}: {a.score:.6f} and {b.score:.6f}" for a in scored for b in scored
              if a.name < b.name and a.study == b.study]
     text = [PREFACE.format(models=names, verify="sound" if sound else "**not sound**", count=len(files), exact=exact,
                            ways="; ".join(f"{n} by {way}" for way, n in ways.most_common()),
-                           kept=f"{refused} not stored, each with the reason" if refused else "all stored",
+                           kept=f"{kept} refused and kept in quarantine bit for bit, each with the reason; "
+                                f"{unsent} that can't be sent over DICOM; {other} others",
                            scored=len(scored), twins="; ".join(twins) or "none scored")]
     for folder in sorted({file.name.split("/")[0] for file in files}):
         rows = [(file.path.stem, file.kind, file.sent_by, file.stored, file.says)
                 for file in files if file.name.startswith(folder + "/")]
         text.append(f"## {folder}\n\n" + table(["file", "what it is", "sent by", "stored", "AI or reason"], rows))
     text.append("## Films\n\nWrapped as DICOM (computed radiography, chest, PA) by `doubleread send --wrap-films`.\n")
-    for name, sent, stored, counts, _ in films:
+    for name, sent, stored, exact, counts, _ in films:
         refused = sum(n for words, n in counts.items() if not words.startswith("scored"))
         rows = [(words, n) for words, n in counts.most_common()]
-        text.append(f"### {name}\n\n{sent} sent, {stored} stored, {sum(counts.values())} with an AI result; "
+        text.append(f"### {name}\n\n{sent} sent, {stored} stored, {exact} of them bit for bit as wrapped, "
+                    f"{sum(counts.values())} with an AI result; "
                     f"not scored: {refused} of {sent} ({refused / max(sent, 1):.0%}).\n\n"
                     + table(["outcome", "films"], rows))
     (ROOT / "docs/real-files.md").write_text("\n".join(text))

@@ -35,6 +35,8 @@ pub(super) async fn run(arguments: Verify, config: &Config) -> anyhow::Result<Ex
     if !arguments.events_only {
         let archive = Archive::open(config.service.data_dir.join("archive"))?;
         sound &= verify_archive(&store, &archive).await?;
+        let quarantine = Archive::open(config.service.data_dir.join("quarantine"))?;
+        sound &= verify_quarantine(&store, quarantine).await?;
     }
     store.close().await;
     Ok(if sound { ExitCode::SUCCESS } else { ExitCode::from(super::FAILED) })
@@ -97,4 +99,23 @@ async fn verify_archive(store: &Store, archive: &Archive) -> anyhow::Result<bool
     }
     writeln!(out, "archive: {count} objects checked, {faults} faults")?;
     Ok(faults == 0)
+}
+
+/// Every kept copy of a refused object still is what its name says, and every row has its copy.
+async fn verify_quarantine(store: &Store, quarantine: Archive) -> anyhow::Result<bool> {
+    let checked = tokio::task::spawn_blocking(move || {
+        let hashes = quarantine.hashes()?;
+        let faults: Vec<_> = hashes.iter().filter_map(|hash| quarantine.verify(hash).err()).collect();
+        Ok::<_, crate::archive::ArchiveError>((hashes, faults))
+    });
+    let (hashes, faults) = checked.await.context("a check ended early")??;
+    let with_row = store.quarantined(&hashes).await?.len();
+    let rows = usize::try_from(store.quarantined_objects().await?).unwrap_or(usize::MAX);
+    let mut out = std::io::stdout();
+    for fault in &faults {
+        writeln!(out, "quarantine: {fault}")?;
+    }
+    let missing = rows.saturating_sub(with_row);
+    writeln!(out, "quarantine: {} copies checked, {} faults, {missing} missing", hashes.len(), faults.len())?;
+    Ok(missing == 0 && faults.is_empty())
 }

@@ -56,6 +56,12 @@ impl Store {
         })
     }
 
+    /// How many objects are kept.
+    pub async fn quarantined_objects(&self) -> Result<i64, StoreError> {
+        let row = sqlx::query("SELECT COUNT(*) AS objects FROM quarantine").fetch_one(&self.reader).await?;
+        integer(&row, "objects")
+    }
+
     /// Records a kept object; bytes that are there already are counted up.
     pub async fn keep_refused(&self, object: &RefusedObject) -> Result<(), StoreError> {
         sqlx::query(
