@@ -337,10 +337,10 @@ def write(files, films, sound):
                 for file in files if file.name.startswith(folder + "/")]
         text.append(f"## {folder}\n\n" + table(["file", "what it is", "sent by", "stored", "AI or reason"], rows))
     text.append("## Films\n\nWrapped as DICOM (computed radiography, chest, PA) by `doubleread send --wrap-films`.\n")
-    for name, sent, stored, exact, counts, _ in films:
+    for name, sent, stored, same, counts, _ in films:
         refused = sum(n for words, n in counts.items() if not words.startswith("scored"))
         rows = [(words, n) for words, n in counts.most_common()]
-        text.append(f"### {name}\n\n{sent} sent, {stored} stored, {exact} of them bit for bit as wrapped, "
+        text.append(f"### {name}\n\n{sent} sent, {stored} stored, {same} of them bit for bit as wrapped, "
                     f"{sum(counts.values())} with an AI result; "
                     f"not scored: {refused} of {sent} ({refused / max(sent, 1):.0%}).\n\n"
                     + table(["outcome", "films"], rows))
