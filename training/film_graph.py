@@ -84,8 +84,14 @@ def write(net, setting, keep, centre, matrix, path):
                    kernel_shape=[kernel, kernel], strides=list(conv.stride), pads=[pad] * 4)
 
     places = constant("places", [2, 3], np.int64)
-    centred = add("Sub", ["image", add("ReduceMean", ["image", places], "mean", keepdims=1)], "centred")
-    square = add("ReduceMean", [add("Mul", [centred, centred], "squares"), places], "variance", keepdims=1)
+    rows, columns = constant("rows", [3], np.int64), constant("columns", [2], np.int64)
+
+    def mean(now, name):
+        """Rows first: a sum over all pixels at once loses digits."""
+        return add("ReduceMean", [add("ReduceMean", [now, rows], f"{name}_of_rows", keepdims=1), columns], name, keepdims=1)
+
+    centred = add("Sub", ["image", mean("image", "mean")], "centred")
+    square = mean(add("Mul", [centred, centred], "squares"), "variance")
     deviation = add("Sqrt", [add("Add", [square, constant("least", [1e-4])], "variance_kept")], "deviation")
     now = add("Div", [centred, deviation], "standardised")
     if flip:
