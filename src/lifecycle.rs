@@ -4,6 +4,7 @@
 //! leases and objects in flight finish, then the rest stops; all within a bound.
 
 use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -14,11 +15,15 @@ use tokio_util::task::TaskTracker;
 pub const STOP_WITHIN: Duration = Duration::from_secs(9);
 
 /// One per process: hands out the stop signal and waits for every task that it was given.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Lifecycle {
     stop: CancellationToken,
     tasks: TaskTracker,
+    last_steps: Arc<Mutex<Vec<LastStep>>>,
 }
+
+/// What is done once no task runs any more; may block.
+type LastStep = Box<dyn FnOnce() + Send>;
 
 impl Lifecycle {
     /// A lifecycle that SIGTERM and SIGINT stop, from this moment on: made before anything is opened or
@@ -69,11 +74,23 @@ impl Lifecycle {
         self.stop.run_until_cancelled(work).await
     }
 
-    /// Waits for every task; `false` if some were still running at the bound.
+    /// Does this at the end, once every task has ended: for what tasks use until then, such as threads of a C
+    /// library, which must not be at work when the process exits. May block.
+    pub fn at_end(&self, step: impl FnOnce() + Send + 'static) {
+        self.last_steps.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(step));
+    }
+
+    /// Waits for every task and the last steps; `false` if some were still running at the bound.
     pub async fn finish(&self) -> bool {
         self.stop.cancel();
         self.tasks.close();
-        tokio::time::timeout(STOP_WITHIN, self.tasks.wait()).await.is_ok()
+        let ending = async {
+            self.tasks.wait().await;
+            let steps = std::mem::take(&mut *self.last_steps.lock().unwrap_or_else(PoisonError::into_inner));
+            let all = tokio::task::spawn_blocking(|| steps.into_iter().for_each(|step| step()));
+            all.await.is_ok()
+        };
+        tokio::time::timeout(STOP_WITHIN, ending).await.unwrap_or(false)
     }
 }
 
@@ -90,7 +107,11 @@ mod tests {
             tokio::task::yield_now().await;
             7
         });
+        let ended = Arc::new(Mutex::new(false));
+        let (seen, worked) = (Arc::clone(&ended), lifecycle.tasks.clone());
+        lifecycle.at_end(move || *seen.lock().unwrap() = worked.is_empty());
         assert!(lifecycle.finish().await);
+        assert!(*ended.lock().unwrap(), "the last step comes after every task");
         assert_eq!(task.await.unwrap(), 7);
     }
 

@@ -69,6 +69,9 @@ impl Service {
             config.infer.check().map_err(anyhow::Error::msg)?;
             let roles = roles_in_force(&store.model_decisions().await?, clock.now());
             let registry = Registry::start_with(config.infer.clone(), roles)?;
+            let loaded = Arc::clone(&registry);
+            // A process that exits while a model loads or runs would tear the ONNX Runtime down under it.
+            lifecycle.at_end(move || loaded.stop());
             models = Arc::new(Models(Arc::clone(&registry)));
             let pipeline = Arc::new(Pipeline {
                 store: store.clone(),

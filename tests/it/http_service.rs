@@ -86,25 +86,12 @@ impl Service {
 
     /// A client that nobody has signed in with.
     pub fn visitor(&self) -> Visitor {
-        // Two tests may both be the first: the second one's provider is the same.
-        let _already_there = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Visitor { client, base: self.base.clone(), cookie: None, csrf: String::new() }
+        Visitor::to(self.base.clone())
     }
 
     /// A client that `name` has signed in with over the API.
     pub async fn signed_in(&self, name: &str) -> Visitor {
-        let mut visitor = self.visitor();
-        let answer = visitor
-            .send(
-                Method::POST,
-                "/api/session",
-                Body::Json(serde_json::json!({"name": name, "password": PASSWORD})),
-            )
-            .await;
-        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
-        visitor.csrf = answer.json()["csrf_token"].as_str().unwrap().to_owned();
-        visitor
+        Visitor::signed_in(self.base.clone(), name).await
     }
 }
 
@@ -149,6 +136,22 @@ impl Answer {
 }
 
 impl Visitor {
+    /// A client of the pages at `base` that nobody has signed in with.
+    pub fn to(base: String) -> Self {
+        // Two tests may both be the first: the second one's provider is the same.
+        let _already_there = rustls::crypto::ring::default_provider().install_default();
+        let client = Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        Self { client, base, cookie: None, csrf: String::new() }
+    }
+    /// A client of the pages at `base` that `name` has signed in with over the API.
+    pub async fn signed_in(base: String, name: &str) -> Self {
+        let mut visitor = Self::to(base);
+        let body = serde_json::json!({"name": name, "password": PASSWORD});
+        let answer = visitor.send(Method::POST, "/api/session", Body::Json(body)).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+        visitor.csrf = answer.json()["csrf_token"].as_str().unwrap().to_owned();
+        visitor
+    }
     /// Reads a page or a resource.
     pub async fn get(&mut self, path: &str) -> Answer {
         self.send(Method::GET, path, Body::Nothing).await

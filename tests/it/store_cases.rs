@@ -12,7 +12,7 @@ use doubleread::store::{
 };
 use doubleread::vocab::{
     AiOutcome, AiResult, CaseId, ChestFinding, ChestOpinion, FindingCode, ModelStamp, NotProcessedReason,
-    Opinion, Pathway, ReadId, Timestamp, UserId,
+    Opinion, Pathway, ReadId, SopInstanceUid, Timestamp, UserId,
 };
 use sqlx::{AnyConnection, Connection, Executor};
 
@@ -74,8 +74,24 @@ pub async fn read(
     opinion: ChestOpinion,
     at: Timestamp,
 ) -> ReadId {
+    read_all(store, case_id, user, opinion, BTreeSet::new(), at).await
+}
+
+/// The same, with images that were opened.
+pub async fn read_all(
+    store: &Store,
+    case_id: CaseId,
+    user: UserId,
+    opinion: ChestOpinion,
+    images: BTreeSet<SopInstanceUid>,
+    at: Timestamp,
+) -> ReadId {
     let (token, read) = (ClaimToken::new(), ReadId::new());
     store.act(case_id, Command::Claim { token }, &reader(user), at).await.unwrap();
+    if !images.is_empty() {
+        let opened = Command::AcknowledgeImages { token, images };
+        store.act(case_id, opened, &reader(user), at).await.unwrap();
+    }
     let lock = Command::LockRead { token, read, opinion: Opinion::Chest(opinion) };
     store.act(case_id, lock, &reader(user), at.plus_seconds(10)).await.unwrap();
     read

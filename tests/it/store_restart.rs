@@ -42,9 +42,9 @@ async fn processes_that_start_together_migrate_once_on_postgres() {
 }
 
 /// A PostgreSQL of this test alone, since it is going to be killed.
-struct Server {
-    folder: String,
-    url: String,
+pub struct Server {
+    pub folder: String,
+    pub url: String,
 }
 
 impl Server {
@@ -54,7 +54,7 @@ impl Server {
         command
     }
 
-    fn start() -> Option<Self> {
+    pub fn start() -> Option<Self> {
         if std::env::var_os("DATABASE_URL").is_none() {
             assert!(std::env::var("REQUIRE_PEERS").as_deref() != Ok("1"), "DATABASE_URL is not set");
             println!("skipped: DATABASE_URL is not set (scripts/postgres.sh run cargo test)");
@@ -70,6 +70,12 @@ impl Server {
         let folder = lines.next().unwrap().to_owned();
         let url = lines.next().unwrap().strip_prefix("DATABASE_URL=").unwrap().to_owned();
         Some(Self { folder, url })
+    }
+
+    /// Kills the server of `folder` and starts it again.
+    pub fn crash(folder: &str) {
+        let status = Self::script(&["crash", folder]).stdout(Stdio::null()).status();
+        assert!(status.unwrap().success(), "the server did not come back");
     }
 }
 
@@ -115,8 +121,7 @@ async fn r06_nothing_acknowledged_is_lost_when_the_database_is_killed_and_it_is_
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         let folder = server.folder.clone();
-        let crash = move || Server::script(&["crash", &folder]).stdout(Stdio::null()).status();
-        assert!(tokio::task::spawn_blocking(crash).await.unwrap().unwrap().success(), "round {round}");
+        tokio::task::spawn_blocking(move || Server::crash(&folder)).await.unwrap();
         let restarted = Instant::now();
         while store.health(now()).await.is_err() {
             assert!(restarted.elapsed() < Duration::from_secs(5), "not found again");
