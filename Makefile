@@ -6,7 +6,13 @@ SHELL := /bin/bash
 BIN := target/release/doubleread
 export ORT_DYLIB_PATH ?= $(CURDIR)/.runtime/libonnxruntime.so
 
-.PHONY: help runtime web build demo test check bench real-files samples peers models
+# Lengths of make soak; make test runs the same tests shorter.
+ROUNDS ?= 100
+STUDIES ?= 500
+CASES ?= 10000
+MINUTES ?= 30
+
+.PHONY: help runtime web build demo test soak check bench real-files samples peers models
 
 help: ## the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -30,6 +36,10 @@ peers: ## install what the tests compare with (Debian packages as root, a Python
 test: peers runtime web ## everything that CI runs
 	@if compgen -G '/usr/lib/postgresql/15/bin/initdb' >/dev/null; then scripts/postgres.sh run cargo test --no-fail-fast; \
 	else echo "PostgreSQL is missing, so its half of the store tests is skipped"; cargo test --no-fail-fast; fi
+
+soak: peers runtime web ## the long forms of tests: ROUNDS of kills, STUDIES for four processes, CASES of the model, MINUTES on a slow disk
+	SOAK_ROUNDS=$(ROUNDS) SOAK_STUDIES=$(STUDIES) SOAK_CASES=$(CASES) SOAK_MINUTES=$(MINUTES) scripts/postgres.sh run \
+	cargo test --test it -- --nocapture --test-threads=1 r01_ r06_ r18_ r21_ r26_ r28_
 
 check: test ## what a commit must pass
 	cargo fmt --check

@@ -27,6 +27,7 @@ mod service_workers;
 mod store_accounts;
 mod store_cases;
 mod store_database;
+mod store_model;
 mod store_instances;
 mod store_jobs;
 mod post_bundle;

@@ -19,6 +19,8 @@ use std::time::Duration;
 
 /// Studies that two receivers and two workers share, more in `make soak`.
 const STUDIES: usize = 40;
+/// Kills of workers over twenty studies, more in `make soak`.
+const KILLS: u32 = 25;
 
 /// One process of a service of several: the archive is shared, the database is the same.
 fn member(url: &str, shared: &Path, duty: &str) -> House {
@@ -111,12 +113,12 @@ fn decoders(process: u32) -> Vec<u32> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn r18_workers_killed_fifty_times_leave_no_study_without_an_end() {
+async fn r18_workers_that_are_killed_over_and_over_leave_no_study_without_an_end() {
     const STUDIES: u64 = 20;
     if no_runtime() {
         return;
     }
-    let kills = amount("SOAK_ROUNDS", 50_u32);
+    let kills = amount("SOAK_ROUNDS", KILLS);
     let mut random = StdRng::seed_from_u64(seed());
     let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
     let with_models = |config: &mut toml::Table| {
