@@ -108,7 +108,11 @@ async fn r06_nothing_acknowledged_is_lost_when_the_database_is_killed_under_the_
         let (back, before) = (Instant::now(), stored());
         wait_for("a success after the kill", async || (stored() > before).then_some(())).await;
         longest = longest.max(back.elapsed());
-        assert!(back.elapsed() < Duration::from_secs(5), "round {round}: not found again in {:?}", back.elapsed());
+        assert!(
+            back.elapsed() < Duration::from_secs(5),
+            "round {round}: not found again in {:?}",
+            back.elapsed()
+        );
     }
     progress.enough.store(true, Ordering::Relaxed);
     let (mut stored, mut outcomes) = (HashMap::new(), BTreeMap::<String, usize>::new());
@@ -228,7 +232,11 @@ async fn r22_a_stop_at_any_moment_of_the_start_ends_in_order() {
         let status = house.ended().await;
         let log = house.log();
         before_up += u32::from(!log.contains("the service is up"));
-        assert!(asked.elapsed() < Duration::from_secs(10), "round {round}: the stop took {:?}", asked.elapsed());
+        assert!(
+            asked.elapsed() < Duration::from_secs(10),
+            "round {round}: the stop took {:?}",
+            asked.elapsed()
+        );
         // No program can say what SIGTERM does before its first line has run.
         if !ready && status.signal() == Some(Signal::TERM.as_raw()) {
             before_main += 1;
@@ -236,7 +244,9 @@ async fn r22_a_stop_at_any_moment_of_the_start_ends_in_order() {
             assert_eq!(status.code(), Some(0), "round {round}: {status}\n{log}");
         }
     }
-    println!("{EARLY_STOPS} stops, {before_up} of them before the service was up, {before_main} before its first line");
+    println!(
+        "{EARLY_STOPS} stops, {before_up} of them before the service was up, {before_main} before its first line"
+    );
     assert!(before_main < EARLY_STOPS / 2, "the program takes long to its first line");
     house.start().await;
     house.stop().await;

@@ -1,10 +1,10 @@
 //! Objects that are refused for their content: kept bit for bit for a person, within bounds, durable before the sender
 //! hears of it; a kill between file and row leaves nothing behind.
 
-use crate::service_house::House as WholeService;
 use crate::on_each_database;
 use crate::receive_house::*;
 use crate::receive_raw::{Raw, request, value};
+use crate::service_house::House as WholeService;
 use crate::store_database::{TestDatabase, now};
 use doubleread::archive::{Archive, Incoming};
 use doubleread::pipeline::StoreRegister;

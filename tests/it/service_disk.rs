@@ -16,7 +16,10 @@ struct SmallDisk(tempfile::TempDir);
 impl SmallDisk {
     fn mount() -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
-        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=20m", "tmpfs"]).arg(folder.path()).output();
+        let mount = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=20m", "tmpfs"])
+            .arg(folder.path())
+            .output();
         if !mount.is_ok_and(|output| output.status.success()) {
             println!("skipped: a small file system can't be mounted here");
             return None;
@@ -65,7 +68,11 @@ async fn r04_a_full_disk_refuses_leaves_nothing_behind_and_space_is_enough_to_re
     }
     println!("{} stored, {refused} refused", stored.len());
     assert!(stored.len() >= 5 && refused >= 10, "{} stored, {refused} refused", stored.len());
-    assert_eq!(house.archive().hashes().unwrap().len(), stored.len(), "a file under a final name was refused");
+    assert_eq!(
+        house.archive().hashes().unwrap().len(),
+        stored.len(),
+        "a file under a final name was refused"
+    );
     assert_eq!(house.temporary_files(), Vec::<PathBuf>::new());
     disk.grow();
     // Space is enough: no restart.
@@ -142,7 +149,12 @@ async fn r28_sixteen_senders_on_a_slow_disk_leave_memory_and_file_descriptors_fl
     let (early, late) = (part(0.2, 0.5), part(0.7, 1.0));
     println!(
         "{} objects in {:?}, each sync {SLOWER_US} us longer; memory {} kB then {} kB at most, files {} then {}",
-        stored.len(), began.elapsed(), early.0, late.0, early.1, late.1
+        stored.len(),
+        began.elapsed(),
+        early.0,
+        late.0,
+        early.1,
+        late.1
     );
     assert!(late.0 <= early.0 + 20_000, "memory grew from {} kB to {} kB", early.0, late.0);
     assert!(late.1 <= early.1 + SENDERS, "open files grew from {} to {}", early.1, late.1);

@@ -60,7 +60,15 @@ async fn r03_file_name_folder_and_row_are_on_the_disk_before_any_success_is_sent
     let wanted = "trace=fsync,fdatasync,rename,renameat,renameat2,write,writev,sendto,sendmsg";
     house.prefix = ["strace", "--follow-forks", "--seccomp-bpf", "--decode-fds=path", "--strings-in-hex=all"]
         .into_iter()
-        .chain(["--string-limit=400", "--quiet=all", "--signal=none", "--output", trace.to_str().unwrap(), "-e", wanted])
+        .chain([
+            "--string-limit=400",
+            "--quiet=all",
+            "--signal=none",
+            "--output",
+            trace.to_str().unwrap(),
+            "-e",
+            wanted,
+        ])
         .map(str::to_owned)
         .collect();
     house.start().await;
@@ -89,7 +97,8 @@ async fn r03_file_name_folder_and_row_are_on_the_disk_before_any_success_is_sent
     house.stop().await;
     let calls = calls(&std::fs::read_to_string(&trace).unwrap());
     let first = |what: &str, after: usize, wanted: &dyn Fn(&Call) -> bool| {
-        let found = calls.iter().filter(|call| call.began >= after && wanted(call)).min_by_key(|call| call.ended);
+        let found =
+            calls.iter().filter(|call| call.began >= after && wanted(call)).min_by_key(|call| call.ended);
         let found = found.unwrap_or_else(|| panic!("no {what} in the trace"));
         assert!(found.ended < usize::MAX, "the {what} never ended");
         (found.began, found.ended)
@@ -114,7 +123,8 @@ async fn r03_file_name_folder_and_row_are_on_the_disk_before_any_success_is_sent
         let is_of = |call: &Call, path: &str| synced(call) && plain(&call.text).contains(path);
         let (_, sealed) = first("sync of the file", 0, &|call| is_of(call, &format!("/{temporary}>")));
         let (_, placed) = first("sync of the folder", renamed + 1, &|call| is_of(call, &folder));
-        let (_, committed) = first("sync of the database", placed + 1, &|call| is_of(call, "doubleread.db-wal>"));
+        let (_, committed) =
+            first("sync of the database", placed + 1, &|call| is_of(call, "doubleread.db-wal>"));
         let name = printed(uid.as_bytes());
         let is_answer = |call: &Call| {
             ["write", "writev", "sendto", "sendmsg"].contains(&call.name.as_str())

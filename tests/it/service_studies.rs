@@ -9,7 +9,9 @@ use doubleread::phantom::{StudyOptions, generate_study};
 use doubleread::reading::Event;
 use doubleread::receive::send::{Outcome, push};
 use doubleread::store::{HoldReason, NewUser, Store};
-use doubleread::vocab::{AiOutcome, ChestOpinion, NotProcessedReason, Pathway, Role, SopInstanceUid, StudyInstanceUid, UserId};
+use doubleread::vocab::{
+    AiOutcome, ChestOpinion, NotProcessedReason, Pathway, Role, SopInstanceUid, StudyInstanceUid, UserId,
+};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -157,7 +159,11 @@ async fn r10_other_pixels_under_a_known_uid_are_kept_beside_the_first_and_a_pers
     let store = house.store().await;
     let uid: SopInstanceUid = uid.parse().unwrap();
     let stood = store.instance(&uid).await.unwrap().unwrap();
-    assert_ne!(sent(&house, &[other]).await, [0], "a sender must hear that its object is not the one that stands");
+    assert_ne!(
+        sent(&house, &[other]).await,
+        [0],
+        "a sender must hear that its object is not the one that stands"
+    );
     assert_eq!(sent(&house, &[first]).await, [0], "the first stands");
     assert_eq!(store.instance(&uid).await.unwrap().unwrap(), stood);
     let conflicts = store.open_conflicts(10).await.unwrap();
@@ -250,7 +256,8 @@ async fn r15_a_record_that_commits_and_cuts_the_line_holds_one_resource_for_each
     const FILMS: usize = 16;
     let folder = tempfile::tempdir().unwrap();
     let record =
-        Record::open(folder.path(), Faults { cut_after_commit: 0.3, unavailable: 0.0, refuse: 0.0, seed: 7 }).await;
+        Record::open(folder.path(), Faults { cut_after_commit: 0.3, unavailable: 0.0, refuse: 0.0, seed: 7 })
+            .await;
     let mut house = record.house();
     house.start().await;
     let name = |number: usize| format!("2.25.15{number:03}");
@@ -269,7 +276,9 @@ async fn r15_a_record_that_commits_and_cuts_the_line_holds_one_resource_for_each
         attempts += delivered(&store, study, 1).await;
     }
     let lost = attempts - i64::try_from(FILMS).unwrap();
-    println!("{FILMS} reports in {attempts} posts: {lost} answers were cut off after the record had committed");
+    println!(
+        "{FILMS} reports in {attempts} posts: {lost} answers were cut off after the record had committed"
+    );
     assert!(lost >= 2, "the faults did not come");
     for kind in ["DiagnosticReport", "ImagingStudy", "Patient", "ServiceRequest", "Observation"] {
         let bundle = record.all(kind).await;
@@ -345,7 +354,10 @@ async fn r20_without_a_model_two_readers_finish_a_mammogram_and_the_pages_say_th
         let read = locked.json()["case"]["own"]["id"].as_str().unwrap().to_owned();
         reader.post(&format!("{path}/reads/{read}/reveal"), json!({})).await;
         let page = reader.get(&format!("/cases/{}", case.case_id)).await;
-        assert!(page.text.to_lowercase().contains("not available"), "the page does not say that there is no AI");
+        assert!(
+            page.text.to_lowercase().contains("not available"),
+            "the page does not say that there is no AI"
+        );
         let done = reader.post(&format!("{path}/reads/{read}/finalise"), json!({})).await;
         assert_eq!(done.status, StatusCode::OK, "{name}: {}", done.text);
     }

@@ -35,7 +35,9 @@ async fn results(store: &Store, study: &StudyInstanceUid) -> Vec<Event> {
     let mut found = Vec::new();
     for case in store.cases_of_study(study).await.unwrap() {
         let events = store.events_of_case(case.case_id).await.unwrap();
-        found.extend(events.into_iter().map(|e| e.entry.event).filter(|e| matches!(e, Event::AiResulted { .. })));
+        found.extend(
+            events.into_iter().map(|e| e.entry.event).filter(|e| matches!(e, Event::AiResulted { .. })),
+        );
     }
     found
 }
@@ -57,7 +59,8 @@ async fn r21_two_receivers_and_two_workers_share_the_work_and_do_no_job_twice() 
     let files: Vec<PathBuf> = (0..studies)
         .map(|n| {
             let path = shared.path().join(format!("{n}.dcm"));
-            std::fs::write(&path, film(&format!("{}.1.1", name(n)), &name(n), &vec![n as u8; 20_000])).unwrap();
+            std::fs::write(&path, film(&format!("{}.1.1", name(n)), &name(n), &vec![n as u8; 20_000]))
+                .unwrap();
             path
         })
         .collect();
@@ -88,12 +91,15 @@ async fn r21_two_receivers_and_two_workers_share_the_work_and_do_no_job_twice() 
         assert_eq!(results(&store, &study).await.len(), 1, "{study}");
     }
     let mut connection = AnyConnection::connect(&database.url).await.unwrap();
-    let jobs = sqlx::query("SELECT subject, attempts FROM jobs WHERE kind = 'score'").fetch_all(&mut connection);
+    let jobs =
+        sqlx::query("SELECT subject, attempts FROM jobs WHERE kind = 'score'").fetch_all(&mut connection);
     let jobs = jobs.await.unwrap();
     assert_eq!(jobs.len(), studies, "one job for each case");
     assert!(jobs.iter().all(|job| job.get::<i64, _>("attempts") == 1), "a job was done twice");
     connection.close().await.unwrap();
-    assert!(store.open_conflicts(1).await.unwrap().is_empty() && store.failed_jobs(1).await.unwrap().is_empty());
+    assert!(
+        store.open_conflicts(1).await.unwrap().is_empty() && store.failed_jobs(1).await.unwrap().is_empty()
+    );
     assert_eq!(members[0].archive().hashes().unwrap().len(), studies);
     store.close().await;
     for member in &mut members {

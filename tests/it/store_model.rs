@@ -12,7 +12,9 @@ use doubleread::reading::{CaseState, ClaimToken, Command, Event, verify_chain};
 use doubleread::store::{
     ActError, Job, JobKind, Message, NewJob, Settings, Store, StoreError, is_taken_image_set, sqlite_url,
 };
-use doubleread::vocab::{AiOutcome, CaseId, ChestOpinion, Opinion, ReadId, SopInstanceUid, Timestamp, UserId};
+use doubleread::vocab::{
+    AiOutcome, CaseId, ChestOpinion, Opinion, ReadId, SopInstanceUid, Timestamp, UserId,
+};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use std::collections::{BTreeMap, BTreeSet};
@@ -269,7 +271,8 @@ impl World {
             // A claim of a reader who crashed keeps a case for a while.
             let mut unread = 0;
             for study in 0..STUDIES {
-                let cases = self.store.cases_of_study(&format!("1.2.3.{study}").parse().unwrap()).await.unwrap();
+                let cases =
+                    self.store.cases_of_study(&format!("1.2.3.{study}").parse().unwrap()).await.unwrap();
                 unread += cases.iter().filter(|case| case.concluded_at.is_none()).count();
             }
             if jobs.iter().all(|queue| queue.open == 0) && owed.open == 0 && unread == 0 {
@@ -297,7 +300,8 @@ impl World {
             assert_eq!(state, self.store.case(case.case_id).await.unwrap().unwrap().state);
             let results = events.iter().filter(|e| matches!(e.entry.event, Event::AiResulted { .. })).count();
             assert_eq!(results, 1, "AI results of study {study}");
-            let users: Vec<UserId> = state.reads.iter().flat_map(|read| read.authors.iter().copied()).collect();
+            let users: Vec<UserId> =
+                state.reads.iter().flat_map(|read| read.authors.iter().copied()).collect();
             let distinct: BTreeSet<UserId> = users.iter().copied().collect();
             assert_eq!(distinct.len(), users.len(), "one reader read twice");
             let ids: BTreeSet<ReadId> = state.reads.iter().map(|read| read.id).collect();
@@ -310,7 +314,11 @@ impl World {
             assert!(messages.iter().all(|message| message.delivered_at.is_some()));
             due_in_record.extend(messages.iter().map(|message| message.idempotency_key.clone()));
         }
-        assert_eq!(due_in_record, self.record.keys().cloned().collect(), "the record has what was owed, no more");
+        assert_eq!(
+            due_in_record,
+            self.record.keys().cloned().collect(),
+            "the record has what was owed, no more"
+        );
         let links = self.store.chain_links_after(0, 1_000).await.unwrap();
         let noted = self.store.chain_head().await.unwrap();
         assert!(verify_chain(links, Some(&noted)).is_ok());
@@ -329,7 +337,9 @@ async fn run(store: &Store, job: &Job, now: Timestamp) -> Result<(), StoreError>
                     let (policy, case_id) = (chest(), CaseId::new());
                     let set = image_set(number_of(&job.subject), 1, now);
                     match store.open_case(case_id, set, &policy, 0.999, now).await {
-                        Err(error) if is_taken_image_set(&error) => return store.complete_job(job, now).await,
+                        Err(error) if is_taken_image_set(&error) => {
+                            return store.complete_job(job, now).await;
+                        }
                         Ok(_) => case_id,
                         Err(ActError::Store(error)) => return Err(error),
                         Err(ActError::Refused(refusal)) => panic!("{refusal:?}"),
@@ -342,6 +352,8 @@ async fn run(store: &Store, job: &Job, now: Timestamp) -> Result<(), StoreError>
                 store.enqueue(score, now).await?;
             }
         }
+        // Nobody asks for it here.
+        JobKind::Shadow => {}
         JobKind::Score => {
             // Some cases need one reader, some two.
             let outcome = if job.subject.ends_with(['0', '2', '4', '6', '8', 'a', 'c', 'e']) {
@@ -386,7 +398,10 @@ struct Telling(u64);
 impl Drop for Telling {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("the model broke in the case of seed {0}: DOUBLEREAD_TEST_SEED={0} SOAK_CASES=1", self.0);
+            eprintln!(
+                "the model broke in the case of seed {0}: DOUBLEREAD_TEST_SEED={0} SOAK_CASES=1",
+                self.0
+            );
         }
     }
 }
