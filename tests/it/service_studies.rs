@@ -155,7 +155,7 @@ async fn r10_other_pixels_under_a_known_uid_are_kept_beside_the_first_and_a_pers
     let bytes = film(uid, study, &[7; 512]);
     let first = write(&house, "first.dcm", &bytes);
     let other = write(&house, "other.dcm", &film(uid, study, &[9; 512]));
-    assert_eq!(sent(&house, &[first.clone()]).await, [0]);
+    assert_eq!(sent(&house, std::slice::from_ref(&first)).await, [0]);
     let store = house.store().await;
     let uid: SopInstanceUid = uid.parse().unwrap();
     let stood = store.instance(&uid).await.unwrap().unwrap();

@@ -155,7 +155,7 @@ async fn r18_workers_that_are_killed_over_and_over_leave_no_study_without_an_end
     let target = receiver.target("ROOM1");
     let (mut decoders_killed, mut workers_killed) = (0, 0);
     for (number, (path, study)) in films.iter().enumerate() {
-        assert!(push(&target, &[path.clone()], &|_| {}).await.unwrap()[0].outcome.is_stored());
+        assert!(push(&target, std::slice::from_ref(path), &|_| {}).await.unwrap()[0].outcome.is_stored());
         // The kills are spread over the studies.
         let due = kills * (u32::try_from(number).unwrap() + 1) / u32::try_from(films.len()).unwrap();
         while decoders_killed + workers_killed < due {
