@@ -254,6 +254,13 @@ pub(super) struct Phase {
     pub tone: Tone,
 }
 
+impl Phase {
+    /// Whether the short word alone leaves the reader asking why.
+    pub(super) fn needs_words(&self) -> bool {
+        matches!(self.tone, Tone::Bad | Tone::Quiet)
+    }
+}
+
 /// The phases of a study in their order, each with where it stands.
 pub(super) fn phases(status: &Status) -> Vec<Phase> {
     let mut phases = vec![received(status)];

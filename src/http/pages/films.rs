@@ -3,7 +3,7 @@
 use crate::http::desk::Subject;
 use crate::http::words;
 use crate::reading::CaseView;
-use crate::vocab::{Instance, MammoView, Pathway, Projection, Region, Side};
+use crate::vocab::{Instance, MammoView, Pathway, Region, Side};
 
 /// A region of the AI on a film, in stored pixels.
 #[derive(Debug, Clone)]
@@ -21,6 +21,7 @@ pub(super) struct Overlay {
 #[derive(Debug, Clone)]
 pub(super) struct Film {
     pub label: String,
+    /// Where the picture is; empty for a standard view that is not there.
     pub source: String,
     /// Class that lays the chest wall to one side.
     pub class: &'static str,
@@ -40,22 +41,39 @@ pub(super) struct Films {
 }
 
 /// Hangs the films of a case: in the order of the case, chest walls together.
+///
+/// The four standard mammographic views keep their places: the place of one that is not there stays
+/// visibly empty, and a repeated or extra view comes after them.
 pub(super) fn hang(view: &CaseView, subject: &Subject) -> Films {
     let case = view.case();
     let regions: &[Region] = view.ai().map_or(&[], |ai| ai.result.regions.as_slice());
-    let films: Vec<Film> = subject
+    let mut images: Vec<(&Instance, Option<MammoView>)> = subject
         .images
         .iter()
         .map(|instance| {
-            let mammo_view = case
-                .set
-                .images
-                .iter()
-                .find(|image| image.sop_instance_uid == instance.sop_instance_uid)
-                .and_then(|image| image.view);
-            film(instance, case.set.pathway, mammo_view, case, regions)
+            let image =
+                case.set.images.iter().find(|image| image.sop_instance_uid == instance.sop_instance_uid);
+            (instance, image.and_then(|image| image.view))
         })
         .collect();
+    let mut films = Vec::with_capacity(images.len());
+    if case.set.pathway == Pathway::Mammo {
+        for standard in MammoView::STANDARD {
+            films.push(match images.iter().position(|(_, view)| *view == Some(standard)) {
+                Some(at) => {
+                    let (instance, view) = images.remove(at);
+                    film(instance, case.set.pathway, view, "", case, regions)
+                }
+                None => missing(standard),
+            });
+        }
+    }
+    let note = if films.is_empty() { "" } else { "extra view" };
+    films.extend(
+        images
+            .into_iter()
+            .map(|(instance, view)| film(instance, case.set.pathway, view, note, case, regions)),
+    );
     let class = match films.len() {
         0 | 1 => "dr-films--1",
         2 => "dr-films--2",
@@ -65,34 +83,47 @@ pub(super) fn hang(view: &CaseView, subject: &Subject) -> Films {
     Films { films, class }
 }
 
+/// How the film of a breast lies, and how the overlay's drawing follows that: a right breast with its chest wall
+/// at the right edge, beside the left breast's at the left edge.
+fn laid(side: Option<Side>) -> (&'static str, &'static str) {
+    match side {
+        Some(Side::Right) => ("dr-film--wall-right", "xMaxYMid meet"),
+        Some(Side::Left) => ("dr-film--wall-left", "xMinYMid meet"),
+        None => ("", "xMidYMid meet"),
+    }
+}
+
+fn missing(view: MammoView) -> Film {
+    let (class, fit) = laid(Some(view.side));
+    Film {
+        label: view.to_string(),
+        source: String::new(),
+        class,
+        fit,
+        note: "",
+        columns: 1,
+        rows: 1,
+        overlays: Vec::new(),
+    }
+}
+
 fn film(
     instance: &Instance,
     pathway: Pathway,
     view: Option<MammoView>,
+    note: &'static str,
     case: &crate::reading::BlindView,
     regions: &[Region],
 ) -> Film {
     let tags = &instance.tags;
     let uid = &instance.sop_instance_uid;
-    // A right breast is shown with its chest wall at the right edge, beside the left breast's at the left edge.
-    let (class, fit) = match (pathway, view.map(|view| view.side)) {
-        (Pathway::Mammo, Some(Side::Right)) => ("dr-film--wall-right", "xMaxYMid meet"),
-        (Pathway::Mammo, Some(Side::Left)) => ("dr-film--wall-left", "xMinYMid meet"),
-        _ => ("", "xMidYMid meet"),
-    };
+    let (class, fit) = laid(view.map(|view| view.side).filter(|_| pathway == Pathway::Mammo));
     let label = match (view, pathway) {
         (Some(view), _) => view.to_string(),
         (None, Pathway::Chest) => words::plain(&tags.view_position),
         (None, Pathway::Mammo) => words::plain(&format!("{} {}", tags.image_laterality, tags.view_position)),
     };
-    let standard = pathway == Pathway::Chest
-        || view.is_some_and(|view| matches!(view.projection, Projection::Cc | Projection::Mlo));
-    let must_open = case.images_to_open.contains(uid);
-    let note = match (must_open, standard) {
-        (true, _) => "not looked at yet",
-        (false, false) => "extra view",
-        (false, true) => "",
-    };
+    let note = if case.images_to_open.contains(uid) { "not looked at yet" } else { note };
     let overlays = regions
         .iter()
         .filter(|region| region.mark.sop_instance_uid == *uid && region.mark.frame <= 1)

@@ -109,10 +109,11 @@ fn line(look: &Look, status: Status) -> Line {
             .as_ref()
             .map(|number| words::plain(number.as_str()))
             .unwrap_or_default(),
-        exam: status
-            .body
-            .pathway
-            .map_or_else(|| words::plain(&study.modality), |p| words::pathway(p).to_owned()),
+        exam: match (&study.study_description, status.body.pathway) {
+            (Some(description), _) => words::plain(description),
+            (None, Some(pathway)) => words::pathway(pathway).to_owned(),
+            (None, None) => words::plain(&study.modality),
+        },
         sender: study.calling_ae.to_string(),
         arrived: look.time(study.last_arrival_at),
         ai: all.iter().find(|phase| phase.name == "AI").cloned(),
