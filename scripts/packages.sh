@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that the tests use as peers: DCMTK, PostgreSQL, dciodvfy, strace.
+# Installs the Debian packages that the tests use as peers: DCMTK, PostgreSQL, dciodvfy, strace, Chromium.
 # Without root it says in one line what is missing; the tests that need it then skip and say so.
 set -euo pipefail
-declare -A needed=([storescu]=dcmtk [dciodvfy]=dicom3tools [strace]=strace)
+declare -A needed=([storescu]=dcmtk [dciodvfy]=dicom3tools [strace]=strace [chromium]=chromium)
 missing=()
 for tool in "${!needed[@]}"; do
   command -v "$tool" >/dev/null || missing+=("${needed[$tool]}")

@@ -23,7 +23,7 @@ const WITHOUT_DEFAULT: &[&str] = &[
     "receive.unknown_sources",
 ];
 /// Variables of the test suite, which are no settings.
-const OF_TESTS: &[&str] = &["DOUBLEREAD_SHARED_DATA", "DOUBLEREAD_TEST_SEED"];
+const OF_TESTS: &[&str] = &["DOUBLEREAD_SHARED_DATA", "DOUBLEREAD_TEST_SEED", "DOUBLEREAD_TEST_SHOTS"];
 /// How alike a name must be to be proposed (Jaro-Winkler, 0 to 1).
 const ALIKE: f64 = 0.7;
 

@@ -9,7 +9,7 @@ use crate::http_service::Service;
 use crate::http_world::{ai_says, make_case_of, record};
 
 /// A sample film in the archive of the service; its hash.
-fn archived(service: &Service) -> String {
+pub fn archived(service: &Service) -> String {
     let file =
         std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("sample-dicom/chest-normal/chest-101-PA.dcm");
     let bytes = std::fs::read(file).unwrap();

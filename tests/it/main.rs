@@ -10,6 +10,7 @@ mod http_blindness;
 mod http_images;
 mod http_journey;
 mod http_refused;
+mod http_pages;
 mod http_service;
 mod http_sign_in;
 mod http_world;
