@@ -8,7 +8,7 @@ use anyhow::Context;
 use super::migrate::open_store;
 use crate::archive::Archive;
 use crate::config::Config;
-use crate::reading::{ChainHead, verify_chain};
+use crate::reading::{ChainFault, ChainHead, ChainWalk};
 use crate::store::Store;
 
 /// Arguments of the command.
@@ -31,7 +31,7 @@ const PAGE: u32 = 1_000;
 
 pub(super) async fn run(arguments: Verify, config: &Config) -> anyhow::Result<ExitCode> {
     let store = open_store(config).await?;
-    let mut sound = verify_events(&store, arguments.noted.as_ref()).await?;
+    let mut sound = verify_events(&store, arguments.noted).await?;
     if !arguments.events_only {
         let archive = Archive::open(config.service.data_dir.join("archive"))?;
         sound &= verify_archive(&store, &archive).await?;
@@ -48,23 +48,10 @@ fn noted_head(text: &str) -> Result<ChainHead, String> {
     Ok(ChainHead { position, hash: hash.to_owned() })
 }
 
-async fn verify_events(store: &Store, noted: Option<&ChainHead>) -> anyhow::Result<bool> {
-    let kept = store.chain_head().await?;
-    let mut links = Vec::new();
-    loop {
-        let page = store
-            .chain_links_after(links.last().map_or(0, |link: &crate::reading::ChainLink| link.position), PAGE)
-            .await?;
-        if page.is_empty() {
-            break;
-        }
-        links.extend(page);
-    }
+async fn verify_events(store: &Store, noted: Option<ChainHead>) -> anyhow::Result<bool> {
     // The head row of the database is a note too: it shows a chain that was cut behind it.
-    let outcome = verify_chain(links.iter().cloned(), Some(&kept)).and_then(|head| match noted {
-        Some(noted) => verify_chain(links, Some(noted)),
-        None => Ok(head),
-    });
+    let walk = ChainWalk::against(std::iter::once(store.chain_head().await?).chain(noted));
+    let outcome = walk_events(store, walk).await?;
     let mut out = std::io::stdout();
     match &outcome {
         Ok(head) => writeln!(
@@ -75,6 +62,20 @@ async fn verify_events(store: &Store, noted: Option<&ChainHead>) -> anyhow::Resu
         Err(fault) => writeln!(out, "events: {fault}")?,
     }
     Ok(outcome.is_ok())
+}
+
+async fn walk_events(store: &Store, mut walk: ChainWalk) -> anyhow::Result<Result<ChainHead, ChainFault>> {
+    loop {
+        let page = store.chain_links_after(walk.head().position, PAGE).await?;
+        if page.is_empty() {
+            return Ok(walk.end());
+        }
+        for link in page {
+            if let Err(fault) = walk.step(link) {
+                return Ok(Err(fault));
+            }
+        }
+    }
 }
 
 async fn verify_archive(store: &Store, archive: &Archive) -> anyhow::Result<bool> {

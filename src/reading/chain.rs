@@ -185,20 +185,26 @@ impl RecordedEvent {
     }
 }
 
-/// Walks a chain in the order of its positions, from the first.
-///
-/// `noted` is a head that was written down earlier, outside the chain; without it a cut-off
-/// end, or a chain sealed anew as a whole, cannot be seen.
-///
-/// # Errors
-/// The first fault.
-pub fn verify_chain(
-    links: impl IntoIterator<Item = ChainLink>,
-    noted: Option<&ChainHead>,
-) -> Result<ChainHead, ChainFault> {
-    let mut head = ChainHead::default();
-    for link in links {
-        let expected = head.position.saturating_add(1);
+/// A walk along a chain in the order of its positions, from the first: one link after another, holding none.
+#[derive(Debug, Default)]
+pub struct ChainWalk {
+    head: ChainHead,
+    noted: Vec<ChainHead>,
+}
+
+impl ChainWalk {
+    /// A walk held against heads that were written down earlier, outside the chain; without one a cut-off end, or a
+    /// chain sealed anew as a whole, cannot be seen.
+    pub fn against(noted: impl IntoIterator<Item = ChainHead>) -> Self {
+        Self { head: ChainHead::default(), noted: noted.into_iter().collect() }
+    }
+
+    /// Takes the next link.
+    ///
+    /// # Errors
+    /// What is wrong with it; the walk is over.
+    pub fn step(&mut self, link: ChainLink) -> Result<(), ChainFault> {
+        let expected = self.head.position.saturating_add(1);
         let position = link.position;
         if position > expected {
             return Err(ChainFault::Gap { expected, found: position });
@@ -209,22 +215,46 @@ pub fn verify_chain(
         if link.hash != event_hash(&link.prev_hash, &link.text) {
             return Err(ChainFault::Edited { position });
         }
-        if link.prev_hash != head.hash {
+        if link.prev_hash != self.head.hash {
             return Err(ChainFault::Broken { position });
         }
         match serde_json::from_str::<Entry>(&link.text) {
             Ok(entry) if entry.position == position && entry.case_id == link.case_id => {}
             Ok(_) | Err(_) => return Err(ChainFault::Edited { position }),
         }
-        head = ChainHead { position, hash: link.hash };
-        if noted.is_some_and(|noted| noted.position == head.position && noted.hash != head.hash) {
+        self.head = ChainHead { position, hash: link.hash };
+        if self.noted.iter().any(|noted| noted.position == position && noted.hash != self.head.hash) {
             return Err(ChainFault::Rewritten { position });
         }
+        Ok(())
     }
-    match noted {
-        Some(noted) if noted.position > head.position => {
-            Err(ChainFault::Truncated { expected: noted.position, found: head.position })
+
+    /// Where the walk has got to.
+    pub fn head(&self) -> &ChainHead {
+        &self.head
+    }
+
+    /// The end of the chain.
+    ///
+    /// # Errors
+    /// A noted head lies beyond it.
+    pub fn end(self) -> Result<ChainHead, ChainFault> {
+        match self.noted.iter().find(|noted| noted.position > self.head.position) {
+            Some(noted) => Err(ChainFault::Truncated { expected: noted.position, found: self.head.position }),
+            None => Ok(self.head),
         }
-        Some(_) | None => Ok(head),
     }
+}
+
+/// Walks a whole chain that is at hand; see [`ChainWalk`].
+///
+/// # Errors
+/// The first fault.
+pub fn verify_chain(
+    links: impl IntoIterator<Item = ChainLink>,
+    noted: Option<&ChainHead>,
+) -> Result<ChainHead, ChainFault> {
+    let mut walk = ChainWalk::against(noted.cloned());
+    links.into_iter().try_for_each(|link| walk.step(link))?;
+    walk.end()
 }

@@ -25,8 +25,8 @@ mod view;
 
 pub use actor::{Actor, Role};
 pub use chain::{
-    ChainFault, ChainHead, ChainLink, Entry, GENESIS_HASH, RecordedEvent, canonical_json, event_hash,
-    verify_chain,
+    ChainFault, ChainHead, ChainLink, ChainWalk, Entry, GENESIS_HASH, RecordedEvent, canonical_json,
+    event_hash, verify_chain,
 };
 pub use command::Command;
 pub use decide::{decide, is_offered, may_claim, open_case, renew_claim};
