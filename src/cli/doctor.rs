@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, bail, ensure};
@@ -10,7 +11,7 @@ use serde_json::json;
 use super::migrate::open_store;
 use crate::archive::{Archive, Incoming};
 use crate::config::{Config, Duty};
-use crate::infer::{CaseImage, ModelState, Registry, Urgency, score_case};
+use crate::infer::{CaseImage, InferError, ModelState, Registry, Urgency, score_case};
 use crate::phantom::{BreastLesion, ChestLesion, LesionKind, StudyOptions, generate_study, probe_object};
 use crate::prepare::worker::{self, Pool};
 use crate::receive::send::{Target, echo, push};
@@ -58,10 +59,11 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
         .await?;
     d.check("archive", "check that service.data_dir is there, writable and has space", archive(config))
         .await?;
+    let models = Registry::start(config.infer.clone());
     for pathway in Pathway::ALL {
         let what = format!("score a known {pathway} image");
         let next = "run `make runtime`, check infer.models_dir and what the model's refusal says";
-        d.check(&what, next, score(config, *pathway)).await?;
+        d.check(&what, next, score(config, models.as_ref(), *pathway)).await?;
     }
     if config.service.duties.contains(&Duty::Receive) {
         let next = "start `doubleread serve`, and check receive.listen, receive.ae_title and receive.sources";
@@ -104,8 +106,12 @@ async fn archive(config: &Config) -> anyhow::Result<String> {
 }
 
 /// A phantom with a plain lesion goes through preparation and the model in force.
-async fn score(config: &Config, pathway: Pathway) -> anyhow::Result<String> {
-    let models = Registry::start(config.infer.clone())?;
+async fn score(
+    config: &Config,
+    models: Result<&Arc<Registry>, &InferError>,
+    pathway: Pathway,
+) -> anyhow::Result<String> {
+    let models = models.map_err(|error| anyhow::anyhow!("{error}"))?;
     models.wait_until_loaded().await;
     for model in models.models() {
         if let ModelState::Refused(error) = &model.state {

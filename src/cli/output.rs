@@ -1,7 +1,11 @@
 //! What commands print: data on standard output, progress on standard error, errors with their causes.
 
 use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Mutex;
+
+use crate::receive::send::{SendError, Sent, Target, push};
 
 /// Prints the error and its causes, one a line, and gives the exit code that fits.
 ///
@@ -42,6 +46,27 @@ pub(super) fn table(out: &mut impl Write, header: &[&str], rows: &[Vec<String>])
         writeln!(out, "{}", line(&mut row.iter().map(String::as_str)))?;
     }
     Ok(())
+}
+
+/// Pushes files to a peer and shows how far it has got.
+pub(super) async fn push_with_progress(
+    target: &Target,
+    files: &[PathBuf],
+    what: &'static str,
+) -> Result<Vec<Sent>, SendError> {
+    let progress = Mutex::new((0, Progress::of(files.len(), what)));
+    let sent = push(target, files, &|_| {
+        if let Ok(mut progress) = progress.lock() {
+            progress.0 += 1;
+            let done = progress.0;
+            progress.1.at(done);
+        }
+    })
+    .await?;
+    if let Ok((_, progress)) = progress.into_inner() {
+        progress.end();
+    }
+    Ok(sent)
 }
 
 /// Progress on standard error: one line that is overwritten on a terminal, and plain lines elsewhere.

@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Mutex;
 
 use anyhow::{Context, bail};
 
 use super::generate::{Generate, wrap_film, write_studies};
-use super::output::Progress;
-use crate::receive::send::{Outcome, Sent, Target, push};
+use super::output::push_with_progress;
+use crate::receive::send::{Outcome, Sent, Target};
 use crate::vocab::AeTitle;
 
 /// Arguments of the command.
@@ -85,18 +84,7 @@ pub(super) async fn run(arguments: Send) -> anyhow::Result<ExitCode> {
     }
     let mut target = Target::new(arguments.to.address, arguments.to.ae_title, arguments.from);
     target.associations = arguments.associations;
-    let progress = Mutex::new((0, Progress::of(files.len(), "sent")));
-    let sent = push(&target, &files, &|_| {
-        if let Ok(mut progress) = progress.lock() {
-            progress.0 += 1;
-            let done = progress.0;
-            progress.1.at(done);
-        }
-    })
-    .await?;
-    if let Ok((_, progress)) = progress.into_inner() {
-        progress.end();
-    }
+    let sent = push_with_progress(&target, &files, "sent").await?;
     report(&sent, arguments.json)
 }
 

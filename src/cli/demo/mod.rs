@@ -9,18 +9,17 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Mutex;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 
 use super::compose::Service;
-use super::output::{Progress, table};
+use super::output::{Progress, push_with_progress, table};
 use crate::config::{self, Config, ConfigError, Flag};
 use crate::http::loopback_record::{self, Faults};
 use crate::infer::Active;
 use crate::lifecycle::Lifecycle;
-use crate::receive::send::{Sent, Target, push};
+use crate::receive::send::Target;
 use crate::store::Store;
 use crate::telemetry;
 
@@ -137,18 +136,7 @@ async fn push_all(files: &[PathBuf], config: &Config, dicom: SocketAddr) -> anyh
     let modality = "DEMO_MODALITY".parse()?;
     let mut target = Target::new(dicom.to_string(), config.receive.ae_title.clone(), modality);
     target.associations = 2;
-    let progress = Mutex::new((0, Progress::of(files.len(), "pushed")));
-    let sent = push(&target, files, &|_: &Sent| {
-        if let Ok(mut progress) = progress.lock() {
-            progress.0 += 1;
-            let done = progress.0;
-            progress.1.at(done);
-        }
-    })
-    .await?;
-    if let Ok((_, progress)) = progress.into_inner() {
-        progress.end();
-    }
+    let sent = push_with_progress(&target, files, "pushed").await?;
     match sent.iter().find(|one| !one.outcome.is_stored()) {
         Some(refused) => bail!("{} was not stored: {:?}", refused.path.display(), refused.outcome),
         None => Ok(()),
