@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{Next, Pipeline, StageError};
 use crate::reading::{self, Actor, CaseImage, Command, CompleteReason, DeferReason, Hold, qa_number};
 use crate::receive::completeness::{self, ChestView, Completeness, CompletenessReason, ImageSet, View};
-use crate::store::{CaseRow, CompletenessRule, JobKind, NewJob, Study, is_taken_image_set};
+use crate::store::{CaseRow, CompletenessRule, JobKind, NewJob, StoredCase, Study, is_taken_image_set};
 use crate::vocab::{CaseId, MammoView, SopInstanceUid, Timestamp};
 
 impl Pipeline {
@@ -30,11 +30,12 @@ impl Pipeline {
             let earlier =
                 cases.iter().filter(|case| case.pathway == set.pathway).max_by_key(|case| case.image_set);
             let images = images_of(&set);
-            if let Some(earlier) = earlier
-                && self.has_the_same_images(earlier, &images).await?
-            {
-                self.score_if_owed(earlier.case_id).await?;
-                continue;
+            if let Some(earlier) = earlier {
+                let stored = self.store.case(earlier.case_id).await?.ok_or(StageError::Gone("case"))?;
+                if has_the_same_images(&stored, &images) {
+                    self.score_if_owed(&stored).await?;
+                    continue;
+                }
             }
             match set.completeness {
                 Completeness::Complete(reason) => {
@@ -71,14 +72,6 @@ impl Pipeline {
         Ok(())
     }
 
-    async fn has_the_same_images(&self, case: &CaseRow, images: &[CaseImage]) -> Result<bool, StageError> {
-        let stored = self.store.case(case.case_id).await?.ok_or(StageError::Gone("case"))?;
-        let uids = |images: &[CaseImage]| -> BTreeSet<SopInstanceUid> {
-            images.iter().map(|image| image.sop_instance_uid.clone()).collect()
-        };
-        Ok(uids(&stored.state.set.images) == uids(images))
-    }
-
     async fn open(
         &self,
         study: &Study,
@@ -108,28 +101,36 @@ impl Pipeline {
         };
         let draw = qa_number(&self.qa_secret, case_id);
         let now = self.clock.now();
-        match self.store.open_case(case_id, image_set, self.policy(set.pathway), draw, now).await {
-            Ok(_) => {}
+        let opened = match self.store.open_case(case_id, image_set, self.policy(set.pathway), draw, now).await
+        {
+            Ok(opened) => opened,
             // Another worker opened the same image set: its case stands.
             Err(error) if is_taken_image_set(&error) => return Ok(()),
             Err(error) => return Err(error.into()),
-        }
+        };
         self.store.complete_study(&study.study_instance_uid, rule, now).await?;
         metrics::counter!("doubleread_cases_opened_total", "pathway" => set.pathway.code()).increment(1);
-        self.score_if_owed(case_id).await
+        self.score_if_owed(&opened.case).await
     }
 
     /// Asks for the AI result of a case that has none.
-    async fn score_if_owed(&self, case_id: CaseId) -> Result<(), StageError> {
-        let case = self.store.case(case_id).await?.ok_or(StageError::Gone("case"))?;
+    async fn score_if_owed(&self, case: &StoredCase) -> Result<(), StageError> {
         if case.state.ai.is_some() || case.state.superseded_by.is_some() {
             return Ok(());
         }
         let now = self.clock.now();
         let priority = if case.state.set.urgent { self.settings.urgent_priority } else { 0 };
-        let job = NewJob { kind: JobKind::Score, subject: case_id.to_string(), priority, run_at: now };
+        let job =
+            NewJob { kind: JobKind::Score, subject: case.state.case_id.to_string(), priority, run_at: now };
         Ok(self.store.enqueue(job, now).await?)
     }
+}
+
+fn has_the_same_images(case: &StoredCase, images: &[CaseImage]) -> bool {
+    let uids = |images: &[CaseImage]| -> BTreeSet<SopInstanceUid> {
+        images.iter().map(|image| image.sop_instance_uid.clone()).collect()
+    };
+    uids(&case.state.set.images) == uids(images)
 }
 
 /// The images of a set in hanging order: standard views first, then others, then those for processing.
