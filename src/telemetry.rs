@@ -69,5 +69,29 @@ pub fn start_metrics() -> PrometheusHandle {
         .build_recorder();
     let handle = recorder.handle();
     let _already_installed = metrics::set_global_recorder(recorder);
+    describe();
     handle
+}
+
+/// The words that a collector shows beside the metrics of the whole way of a study.
+fn describe() {
+    use metrics::{describe_counter, describe_gauge, describe_histogram};
+    describe_histogram!(
+        "doubleread_stage_seconds",
+        "Time of one piece of work, by stage: receive (an object), assemble (a study), prepare and infer (a case), \
+         score (prepare, infer and record), decide (a command on a case), post (an attempt at a delivery)"
+    );
+    describe_counter!("doubleread_ai_results_total", "AI results, by provider that really ran, and outcome");
+    describe_counter!("doubleread_deliveries_total", "Attempts at deliveries, by kind and result");
+    describe_gauge!("doubleread_jobs_open", "Open jobs, by kind, counted up to a page");
+    describe_gauge!("doubleread_jobs_oldest_due_seconds", "How long the oldest due job has waited, by kind");
+    describe_gauge!("doubleread_jobs_given_up", "Jobs that were given up and wait for a person");
+    describe_gauge!("doubleread_outbox_open", "Messages that are owed to the record");
+    describe_gauge!("doubleread_outbox_oldest_seconds", "Since when the oldest of them is owed");
+    describe_gauge!("doubleread_dead_letters", "Messages that were given up and wait for a person");
+    describe_gauge!("doubleread_held_studies", "Studies on hold that wait for a person");
+    describe_gauge!(
+        "doubleread_open_conflicts",
+        "Refused objects (same identifier, other bytes) that wait for a person"
+    );
 }

@@ -106,7 +106,7 @@ fn read(folder: &Path) -> Result<Option<Vectors>, InferError> {
     }
     let text = std::fs::read_to_string(&path).map_err(|e| unreadable(e.to_string()))?;
     let file: Vectors = serde_json::from_str(&text).map_err(|e| unreadable(e.to_string()))?;
-    if file.vectors.is_empty() || !(file.tolerance >= 0.0) {
+    if file.vectors.is_empty() || file.tolerance.is_nan() || file.tolerance < 0.0 {
         return Err(unreadable("no vector, or no tolerance".into()));
     }
     Ok(Some(file))

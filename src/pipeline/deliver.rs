@@ -51,7 +51,11 @@ impl Pipeline {
         let body = message.body.as_deref().and_then(|text| serde_json::from_str(text).ok());
         let Some(body) = body else { return self.bury(&message, "the stored body is not JSON").await };
         let key = message.row.idempotency_key.clone();
-        match post::deliver(client, &self.post.endpoint, &body, &key).await {
+        let began = std::time::Instant::now();
+        let outcome = post::deliver(client, &self.post.endpoint, &body, &key).await;
+        metrics::histogram!("doubleread_stage_seconds", "stage" => "post")
+            .record(began.elapsed().as_secs_f64());
+        match outcome {
             Ok(receipt) => {
                 let receipt = serde_json::to_string(&receipt).unwrap_or_default();
                 self.store.deliver_message(&message, &receipt, self.clock.now()).await?;

@@ -1,6 +1,7 @@
 //! The `score` job: the images of a case, prepared and scored, become an AI result of that case.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use futures::future::join_all;
 
@@ -59,6 +60,7 @@ impl Scorer {
         };
         let instances = self.store.instances_of_study(&set.study_instance_uid).await?;
         let manifest = engine.manifest();
+        let began = Instant::now();
         let images = join_all(set.images.iter().map(|image| {
             let instance = instances.iter().find(|i| i.sop_instance_uid == image.sop_instance_uid);
             async move {
@@ -76,10 +78,16 @@ impl Scorer {
         .await
         .into_iter()
         .collect::<Result<Vec<_>, _>>()?;
-        infer::score_case(engine, images, urgency, at).await.map_err(|error| match error {
+        metrics::histogram!("doubleread_stage_seconds", "stage" => "prepare")
+            .record(began.elapsed().as_secs_f64());
+        let began = Instant::now();
+        let result = infer::score_case(engine, images, urgency, at).await.map_err(|error| match error {
             error if error.passes() => StageError::NotYet(error.to_string()),
             error => StageError::Infer(error),
-        })
+        })?;
+        metrics::histogram!("doubleread_stage_seconds", "stage" => "infer")
+            .record(began.elapsed().as_secs_f64());
+        Ok(result)
     }
 }
 
@@ -96,11 +104,8 @@ impl Pipeline {
             // Scored once a person has released the study: its assembly asks for it again.
             return Ok(());
         }
-        let started = std::time::Instant::now();
         let result = self.result_of(&case).await?;
-        metrics::histogram!("doubleread_score_seconds", "provider" => result.provider.clone())
-            .record(started.elapsed().as_secs_f64());
-        metrics::counter!("doubleread_ai_results_total", "result" => result.outcome.word()).increment(1);
+        let (provider, outcome) = (result.provider.clone(), result.outcome.word());
         let actor = Actor::Ai { model: result.model.clone() };
         let command = Command::RecordAi { result: Box::new(result) };
         match self.act(case_id, command, &actor).await {
@@ -110,6 +115,10 @@ impl Pipeline {
             }
             outcome => outcome?,
         }
+        // Where no model ran there is no provider.
+        let provider = if provider.is_empty() { "none".to_owned() } else { provider };
+        metrics::counter!("doubleread_ai_results_total", "provider" => provider, "outcome" => outcome)
+            .increment(1);
         self.ask_shadows(&case).await
     }
 

@@ -30,9 +30,6 @@ impl Pipeline {
                     tracing::warn!(%error, "old jobs and sign-ins can't be forgotten; trying again");
                 }
             }
-            if let Err(error) = self.measure_queues().await {
-                tracing::debug!(%error, "queues can't be measured");
-            }
         }
     }
 
@@ -51,17 +48,6 @@ impl Pipeline {
         let before = self.clock.now().plus_minutes(-i64::from(self.settings.keep_done_jobs_hours) * 60);
         self.store.forget_done_jobs(before).await?;
         self.store.forget_old_sign_ins(self.clock.now(), before).await?;
-        Ok(())
-    }
-
-    async fn measure_queues(&self) -> Result<(), StageError> {
-        for queue in self.store.job_queues(self.clock.now()).await? {
-            #[expect(clippy::cast_precision_loss, reason = "a gauge of ages and counts")]
-            let (open, oldest_seconds) = (queue.open as f64, queue.oldest_due_ms as f64 / 1_000.0);
-            metrics::gauge!("doubleread_jobs_open", "kind" => queue.kind.code()).set(open);
-            metrics::gauge!("doubleread_jobs_oldest_due_seconds", "kind" => queue.kind.code())
-                .set(oldest_seconds);
-        }
         Ok(())
     }
 }

@@ -248,7 +248,8 @@ impl Intake {
         let code = status.to_string();
         metrics::counter!("receive_instances_total", "status" => code.clone()).increment(1);
         metrics::counter!("receive_bytes_total").increment(self.received);
-        metrics::histogram!("receive_store_seconds").record(self.started.elapsed().as_secs_f64());
+        metrics::histogram!("doubleread_stage_seconds", "stage" => "receive")
+            .record(self.started.elapsed().as_secs_f64());
         if status != Status::Success {
             tracing::warn!(
                 status = code,

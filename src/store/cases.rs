@@ -168,6 +168,7 @@ impl Store {
         actor: &Actor,
         now: Timestamp,
     ) -> Result<Acted, ActError> {
+        let began = std::time::Instant::now();
         let mut attempts = 0;
         loop {
             let case = self.case(case_id).await?.ok_or(StoreError::NotFound { what: "case" })?;
@@ -189,6 +190,8 @@ impl Store {
                 Err(StoreError::VersionClash) if attempts < self.settings.act_attempts => {}
                 Err(error) => return Err(error.into()),
                 Ok(appended) => {
+                    metrics::histogram!("doubleread_stage_seconds", "stage" => "decide")
+                        .record(began.elapsed().as_secs_f64());
                     let first = appended.into_iter().next().ok_or(StoreError::VersionClash)?;
                     return Ok(acted(first, case.policy));
                 }

@@ -7,6 +7,7 @@
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
+use super::lease::Guard;
 use super::row::{groups, integer, optional_text, parsed, text};
 use super::settings::backoff_ms;
 use super::statement::Statement;
@@ -82,17 +83,6 @@ pub struct FailedJob {
     pub failed_at: Timestamp,
     /// Why.
     pub reason: String,
-}
-
-/// How one kind of work stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct JobQueue {
-    /// The kind.
-    pub kind: JobKind,
-    /// Open jobs, counted up to the page limit of the settings.
-    pub open: i64,
-    /// Milliseconds for which the one that is due longest has been due; 0 where none is due.
-    pub oldest_due_ms: i64,
 }
 
 /// How often a claim looks again after it lost a race, before it leaves the queue to the winners.
@@ -221,51 +211,34 @@ impl Store {
     /// Holds the job for `lease_ms` from now; [`StoreError::LeaseLost`] means stop working on it.
     pub async fn renew_job(&self, job: &mut Job, now: Timestamp, lease_ms: i64) -> Result<(), StoreError> {
         let expires_at = now.plus_ms(lease_ms);
-        let changed = sqlx::query("UPDATE jobs SET claimable_at = $1 WHERE job_id = $2 AND lease_token = $3")
-            .bind(expires_at.to_string())
-            .bind(job.job_id.to_string())
-            .bind(job.lease_token.as_str())
-            .execute(&self.writer)
-            .await?
-            .rows_affected();
-        one_lease(changed)?;
+        let mut update = Statement::new("UPDATE jobs SET claimable_at = ");
+        update.bind(expires_at.to_string());
+        self.settle_job(job, update).await?;
         job.lease_expires_at = expires_at;
         Ok(())
     }
 
     /// The job is done; if it was asked for again meanwhile, it stands open once more.
     pub async fn complete_job(&self, job: &Job, now: Timestamp) -> Result<(), StoreError> {
-        let changed = sqlx::query(
+        let mut update = Statement::new(
             "UPDATE jobs SET lease_token = NULL, claimable_at = again_at, again_at = NULL, \
              attempts = CASE WHEN again_at IS NULL THEN attempts ELSE 0 END, \
-             done_at = CASE WHEN again_at IS NULL THEN $1 ELSE NULL END \
-             WHERE job_id = $2 AND lease_token = $3",
-        )
-        .bind(now.to_string())
-        .bind(job.job_id.to_string())
-        .bind(job.lease_token.as_str())
-        .execute(&self.writer)
-        .await?
-        .rows_affected();
-        one_lease(changed)?;
+             done_at = CASE WHEN again_at IS NULL THEN ",
+        );
+        update.bind(now.to_string()).push(" ELSE NULL END");
+        self.settle_job(job, update).await?;
         self.ring();
         Ok(())
     }
 
     /// Not yet: the job runs again at `run_at`, or earlier if it was asked for; no failed attempt.
     pub async fn postpone_job(&self, job: &Job, run_at: Timestamp) -> Result<(), StoreError> {
-        let changed = sqlx::query(
+        let mut update = Statement::new(
             "UPDATE jobs SET lease_token = NULL, attempts = 0, again_at = NULL, \
-             claimable_at = CASE WHEN again_at IS NOT NULL AND again_at < $1 THEN again_at ELSE $1 END \
-             WHERE job_id = $2 AND lease_token = $3",
-        )
-        .bind(run_at.to_string())
-        .bind(job.job_id.to_string())
-        .bind(job.lease_token.as_str())
-        .execute(&self.writer)
-        .await?
-        .rows_affected();
-        one_lease(changed)?;
+             claimable_at = CASE WHEN again_at IS NOT NULL AND again_at < ",
+        );
+        update.bind(run_at.to_string()).push(" THEN again_at ELSE ").bind(run_at.to_string()).push(" END");
+        self.settle_job(job, update).await?;
         self.ring();
         Ok(())
     }
@@ -281,35 +254,27 @@ impl Store {
         }
         let wait = backoff_ms(settings.job_backoff_ms, settings.job_backoff_most_ms, job.attempts);
         let run_at = now.plus_ms(wait);
-        let changed = sqlx::query(
-            "UPDATE jobs SET lease_token = NULL, claimable_at = $1, again_at = NULL, failed_reason = $2 \
-             WHERE job_id = $3 AND lease_token = $4",
-        )
-        .bind(run_at.to_string())
-        .bind(reason)
-        .bind(job.job_id.to_string())
-        .bind(job.lease_token.as_str())
-        .execute(&self.writer)
-        .await?
-        .rows_affected();
-        one_lease(changed)?;
+        let mut update =
+            Statement::new("UPDATE jobs SET lease_token = NULL, again_at = NULL, claimable_at = ");
+        update.bind(run_at.to_string()).push(", failed_reason = ").bind(reason.to_owned());
+        self.settle_job(job, update).await?;
         Ok(JobFate::RetryAt(run_at))
     }
 
     /// The job will not be tried again, for a reason that a person sees.
     pub async fn give_up_job(&self, job: &Job, reason: &str, now: Timestamp) -> Result<(), StoreError> {
-        let changed = sqlx::query(
-            "UPDATE jobs SET lease_token = NULL, claimable_at = NULL, again_at = NULL, \
-             failed_at = $1, failed_reason = $2 WHERE job_id = $3 AND lease_token = $4",
-        )
-        .bind(now.to_string())
-        .bind(reason)
-        .bind(job.job_id.to_string())
-        .bind(job.lease_token.as_str())
-        .execute(&self.writer)
-        .await?
-        .rows_affected();
-        one_lease(changed)
+        let mut update = Statement::new(
+            "UPDATE jobs SET lease_token = NULL, claimable_at = NULL, again_at = NULL, failed_at = ",
+        );
+        update.bind(now.to_string()).push(", failed_reason = ").bind(reason.to_owned());
+        self.settle_job(job, update).await
+    }
+
+    /// Runs an update of a job under the lease that the caller holds.
+    async fn settle_job(&self, job: &Job, update: Statement) -> Result<(), StoreError> {
+        let mut connection = self.writer.acquire().await?;
+        let guard = Guard::Job(job.job_id);
+        guard.update(&mut connection, update, &job.lease_token).await
     }
 
     /// When the next job of these kinds can be claimed, as far as is known now.
@@ -329,25 +294,6 @@ impl Store {
             }
         }
         Ok(next)
-    }
-
-    /// How each kind of work stands, for metrics.
-    pub async fn job_queues(&self, now: Timestamp) -> Result<Vec<JobQueue>, StoreError> {
-        let mut queues = Vec::with_capacity(JobKind::ALL.len());
-        for kind in JobKind::ALL.iter().copied() {
-            let open: i64 = sqlx::query_scalar(
-                "SELECT COUNT(*) FROM (SELECT job_id FROM jobs \
-                 WHERE kind = $1 AND claimable_at IS NOT NULL LIMIT $2) AS open_jobs",
-            )
-            .bind(kind.code())
-            .bind(i64::from(self.settings.page_rows))
-            .fetch_one(&self.reader)
-            .await?;
-            let oldest = self.next_job_at(&[kind]).await?;
-            let oldest_due_ms = oldest.map_or(0, |at| now.ms_since(at).max(0));
-            queues.push(JobQueue { kind, open, oldest_due_ms });
-        }
-        Ok(queues)
     }
 
     /// Jobs that were given up, latest first.
@@ -376,10 +322,6 @@ impl Store {
         .await?
         .rows_affected())
     }
-}
-
-fn one_lease(changed: u64) -> Result<(), StoreError> {
-    if changed == 1 { Ok(()) } else { Err(StoreError::LeaseLost { what: "job" }) }
 }
 
 fn failed_job_of(row: &AnyRow) -> Result<FailedJob, StoreError> {

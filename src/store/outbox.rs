@@ -9,13 +9,13 @@
 //! study, outside of the transaction, and stores it with [`Store::set_message_body`] before
 //! the first attempt, so that every attempt sends the same bytes.
 
-use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
+use super::lease::Guard;
 use super::row::{integer, optional_parsed, optional_text, parsed, size, text};
 use super::settings::backoff_ms;
+use super::statement::Statement;
 use super::{Store, StoreError};
-use crate::reading::{CaseState, Event, FollowUp, RecordedEvent};
 use crate::vocab::{CaseId, MessageId, ReadId, Timestamp, coded_enum};
 
 coded_enum!(
@@ -106,111 +106,8 @@ pub struct Attempt {
     pub detail: String,
 }
 
-/// How the outbox stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OutboxQueue {
-    /// Open messages, counted up to the page limit of the settings.
-    pub open: i64,
-    /// Dead letters, counted likewise.
-    pub dead: i64,
-    /// Milliseconds since the oldest open message was owed.
-    pub oldest_ms: i64,
-}
-
 /// How often a claim looks again after it lost a race.
 const CLAIM_ATTEMPTS: u32 = 16;
-
-struct NewMessage {
-    kind: MessageKind,
-    audience: Audience,
-    source_read: ReadId,
-    key: String,
-}
-
-/// What an event owes to others: released outcomes, urgent findings, repeats.
-fn owed(state: &CaseState, recorded: &RecordedEvent) -> Vec<NewMessage> {
-    let message = |kind: MessageKind, audience, source_read, mark: String| NewMessage {
-        kind,
-        audience,
-        source_read,
-        key: format!("{}/{kind}/{mark}", state.case_id),
-    };
-    match &recorded.entry.event {
-        Event::Released { number, source, .. } => {
-            vec![message(MessageKind::FhirReport, Audience::Record, *source, number.to_string())]
-        }
-        Event::UrgentActed { read, follow_up, .. } => match follow_up {
-            FollowUp::CtSameDay => vec![
-                message(MessageKind::FollowUpOrder, Audience::Record, *read, read.to_string()),
-                message(MessageKind::UrgentMessage, Audience::Referrer, *read, read.to_string()),
-            ],
-            FollowUp::AlreadyOrdered => {
-                let mark = format!("{read}-{}", recorded.entry.position);
-                vec![message(MessageKind::UrgentMessage, Audience::Referrer, *read, mark)]
-            }
-        },
-        Event::OrderReopened { read, .. } => {
-            let mark = format!("{}-{read}", state.conclusions);
-            vec![message(MessageKind::RepeatRequest, Audience::Site, *read, mark)]
-        }
-        Event::CaseOpened { .. }
-        | Event::AiResulted { .. }
-        | Event::AiDeadlinePassed
-        | Event::Claimed { .. }
-        | Event::ClaimReleased { .. }
-        | Event::ClaimExpired { .. }
-        | Event::Skipped { .. }
-        | Event::Deferred { .. }
-        | Event::DeferralUndone
-        | Event::PriorsAwaited { .. }
-        | Event::PriorsArrived
-        | Event::PriorsExpired
-        | Event::ImagesAcknowledged { .. }
-        | Event::ReadLocked { .. }
-        | Event::Revealed { .. }
-        | Event::ReadChanged { .. }
-        | Event::ReadKept { .. }
-        | Event::ReadFinalised { .. }
-        | Event::QaDrawn { .. }
-        | Event::SecondReadDue { .. }
-        | Event::ThirdReadDue { .. }
-        | Event::ArbitrationDue { .. }
-        | Event::ArbitrationLocked { .. }
-        | Event::Concluded { .. }
-        | Event::OverruleReasoned { .. }
-        | Event::Addendum { .. }
-        | Event::Reopened { .. }
-        | Event::Superseded { .. } => Vec::new(),
-    }
-}
-
-pub(super) async fn owe_messages(
-    connection: &mut AnyConnection,
-    state: &CaseState,
-    recorded: &[RecordedEvent],
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    for event in recorded {
-        for message in owed(state, event) {
-            sqlx::query(
-                "INSERT INTO outbox (message_id, case_id, kind, audience, source_read_id, event_position, \
-                 idempotency_key, created_at, claimable_at, attempts) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, 0)",
-            )
-            .bind(MessageId::new().to_string())
-            .bind(state.case_id.to_string())
-            .bind(message.kind.code())
-            .bind(message.audience.code())
-            .bind(message.source_read.to_string())
-            .bind(i64::try_from(event.entry.position).unwrap_or(i64::MAX))
-            .bind(message.key)
-            .bind(now.to_string())
-            .execute(&mut *connection)
-            .await?;
-        }
-    }
-    Ok(())
-}
 
 impl Store {
     /// Takes the message that is due longest, under a lease of `lease_ms`.
@@ -267,9 +164,10 @@ impl Store {
         receipt: &str,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let end = "UPDATE outbox SET lease_token = NULL, claimable_at = NULL, delivered_at = $1, receipt = $2 \
-                   WHERE message_id = $3 AND lease_token = $4";
-        self.end_attempt(message, end, now.to_string(), "delivered", receipt, now).await
+        let mut end =
+            Statement::new("UPDATE outbox SET lease_token = NULL, claimable_at = NULL, delivered_at = ");
+        end.bind(now.to_string()).push(", receipt = ").bind(receipt.to_owned());
+        self.end_attempt(message, end, "delivered", receipt, now).await
     }
 
     /// The attempt failed in a way that may pass: again after a wait that doubles, or dead after the
@@ -287,9 +185,9 @@ impl Store {
         }
         let (first, most) = (settings.delivery_backoff_ms, settings.delivery_backoff_most_ms);
         let next = now.plus_ms(backoff_ms(first, most, message.row.attempts));
-        let end = "UPDATE outbox SET lease_token = NULL, claimable_at = $1, last_failure = $2 \
-                   WHERE message_id = $3 AND lease_token = $4";
-        self.end_attempt(message, end, next.to_string(), "failed", detail, now).await?;
+        let mut end = Statement::new("UPDATE outbox SET lease_token = NULL, claimable_at = ");
+        end.bind(next.to_string()).push(", last_failure = ").bind(detail.to_owned());
+        self.end_attempt(message, end, "failed", detail, now).await?;
         Ok(DeliveryFate::RetryAt(next))
     }
 
@@ -300,33 +198,23 @@ impl Store {
         reason: &str,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let end = "UPDATE outbox SET lease_token = NULL, claimable_at = NULL, dead_at = $1, last_failure = $2 \
-                   WHERE message_id = $3 AND lease_token = $4";
-        self.end_attempt(message, end, now.to_string(), "refused", reason, now).await
+        let mut end = Statement::new("UPDATE outbox SET lease_token = NULL, claimable_at = NULL, dead_at = ");
+        end.bind(now.to_string()).push(", last_failure = ").bind(reason.to_owned());
+        self.end_attempt(message, end, "refused", reason, now).await
     }
 
     /// The end of an attempt and its record, in one transaction.
     async fn end_attempt(
         &self,
         message: &Message,
-        end: &'static str,
-        instant: String,
+        end: Statement,
         result: &'static str,
         detail: &str,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let mut transaction = self.begin_write().await?;
-        let changed = sqlx::query(end)
-            .bind(instant)
-            .bind(detail)
-            .bind(message.row.message_id.to_string())
-            .bind(message.lease_token.as_str())
-            .execute(&mut *transaction)
-            .await?
-            .rows_affected();
-        if changed != 1 {
-            return Err(LOST);
-        }
+        let guard = Guard::Message(message.row.message_id);
+        guard.update(&mut transaction, end, &message.lease_token).await?;
         sqlx::query(
             "INSERT INTO outbox_attempts (message_id, attempt, at, result, detail) VALUES ($1, $2, $3, $4, $5)",
         )
@@ -422,30 +310,6 @@ impl Store {
         .fetch_optional(&self.reader)
         .await?
         .map_or(Ok(None), |row| optional_parsed(&row, "claimable_at"))
-    }
-
-    /// How the outbox stands, for metrics.
-    pub async fn outbox_queue(&self, now: Timestamp) -> Result<OutboxQueue, StoreError> {
-        let most = i64::from(self.settings.page_rows);
-        let open: i64 = sqlx::query_scalar(
-            "SELECT COUNT(*) FROM (SELECT message_id FROM outbox WHERE claimable_at IS NOT NULL LIMIT $1) AS o",
-        )
-        .bind(most)
-        .fetch_one(&self.reader)
-        .await?;
-        let dead: i64 = sqlx::query_scalar(
-            "SELECT COUNT(*) FROM (SELECT message_id FROM outbox WHERE dead_at IS NOT NULL LIMIT $1) AS d",
-        )
-        .bind(most)
-        .fetch_one(&self.reader)
-        .await?;
-        let oldest = sqlx::query(
-            "SELECT created_at FROM outbox WHERE claimable_at IS NOT NULL ORDER BY created_at LIMIT 1",
-        )
-        .fetch_optional(&self.reader)
-        .await?;
-        let oldest: Option<Timestamp> = oldest.map(|row| parsed(&row, "created_at")).transpose()?;
-        Ok(OutboxQueue { open, dead, oldest_ms: oldest.map_or(0, |at| now.ms_since(at).max(0)) })
     }
 }
 

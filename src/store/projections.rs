@@ -6,7 +6,7 @@
 
 use sqlx::AnyConnection;
 
-use super::outbox::owe_messages;
+use super::owed::owe_messages;
 use super::row::to_json;
 use super::statement::Statement;
 use super::{ConstraintKind, StoreError};

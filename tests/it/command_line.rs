@@ -104,46 +104,119 @@ impl Drop for Running {
     }
 }
 
-#[tokio::test]
-async fn serve_and_token_use_the_folder_and_the_addresses_of_their_flags() {
-    let folder = tempfile::tempdir().unwrap();
-    let log = folder.path().join("log");
-    let flags =
-        ["--data-dir", "here", "--set", "infer.models_dir=no-models", "--set", "telemetry.format=json"];
-    let child = doubleread(
-        folder.path(),
-        &[&["serve", "--http-listen", "127.0.0.1:0", "--dimse-listen", "127.0.0.1:0"][..], &flags].concat(),
-    )
-    .env("DOUBLEREAD_DATA_DIR", "elsewhere")
-    .env("DOUBLEREAD_HTTP_LISTEN", "no address")
-    .stderr(std::fs::File::create(&log).unwrap())
-    .spawn()
-    .unwrap();
+/// A service with these flags, once it says where it is: pages, then DICOM.
+async fn serve(folder: &Path, flags: &[&str], variables: &[(&str, &str)]) -> (Running, String, String) {
+    let log = folder.join("log");
+    let own = [
+        "serve",
+        "--http-listen",
+        "127.0.0.1:0",
+        "--dimse-listen",
+        "127.0.0.1:0",
+        "--set",
+        "telemetry.format=json",
+    ];
+    let child = doubleread(folder, &[&own[..], flags].concat())
+        .envs(variables.iter().copied())
+        .stderr(std::fs::File::create(&log).unwrap())
+        .spawn()
+        .unwrap();
     let mut running = Running(child);
     let began = Instant::now();
-    let address = loop {
+    loop {
         let text = std::fs::read_to_string(&log).unwrap();
         assert_eq!(running.0.try_wait().unwrap(), None, "ended at its start:\n{text}");
-        let mut lines = text.lines().filter_map(|l| serde_json::from_str::<serde_json::Value>(l).ok());
-        if let Some(line) = lines.find(|line| line["message"] == "pages and API") {
-            break line["address"].as_str().unwrap().to_owned();
+        let said = |message: &str| {
+            let mut lines = text.lines().filter_map(|l| serde_json::from_str::<serde_json::Value>(l).ok());
+            let line = lines.find(|line| line["message"] == message)?;
+            Some(line["address"].as_str()?.to_owned())
+        };
+        if let (Some(pages), Some(dicom)) = (said("pages and API"), said("listening for DICOM associations"))
+        {
+            return (running, pages, dicom);
         }
         assert!(began.elapsed() < PATIENCE, "waited in vain:\n{text}");
         tokio::time::sleep(Duration::from_millis(10)).await;
-    };
+    }
+}
+
+fn client() -> reqwest::Client {
+    // Another test may have been the first: its provider is the same.
+    let _already_there = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::new()
+}
+
+#[tokio::test]
+async fn serve_and_token_use_the_folder_and_the_addresses_of_their_flags() {
+    let folder = tempfile::tempdir().unwrap();
+    let variables = [("DOUBLEREAD_DATA_DIR", "elsewhere"), ("DOUBLEREAD_HTTP_LISTEN", "no address")];
+    let flags = ["--data-dir", "here", "--set", "infer.models_dir=no-models"];
+    let (_running, address, _) = serve(folder.path(), &flags, &variables).await;
     let printed =
         doubleread(folder.path(), &["token", "--role", "auditor", "--data-dir", "here"]).output().unwrap();
     assert!(printed.status.success(), "{}", text(&printed.stderr));
     let token = text(&printed.stdout).trim().to_owned();
-    // Another test may have been the first: its provider is the same.
-    let _already_there = rustls::crypto::ring::default_provider().install_default();
-    let answer = reqwest::Client::new()
-        .get(format!("http://{address}/api/me"))
-        .bearer_auth(&token)
-        .send()
-        .await
-        .unwrap();
+    let answer = client().get(format!("http://{address}/api/me")).bearer_auth(&token).send().await.unwrap();
     assert_eq!(answer.status(), 200, "the token is of the database that the service uses");
     assert!(folder.path().join("here/doubleread.db").is_file());
     assert!(!folder.path().join("elsewhere").exists() && !folder.path().join("var").exists());
+}
+
+#[tokio::test]
+async fn a_scrape_shows_the_time_of_each_stage_and_how_all_work_stands() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let library = doubleread::infer::library_path(None);
+    if !library.is_file() {
+        assert!(std::env::var("REQUIRE_PEERS").as_deref() != Ok("1"), "no ONNX Runtime (make runtime)");
+        println!("skipped: no ONNX Runtime (make runtime)");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let models = format!("infer.models_dir={}", root.join("models").display());
+    let flags = ["--data-dir", "here", "--ort-dylib", library.to_str().unwrap(), "--set", &models];
+    let (_running, pages, dicom) = serve(folder.path(), &flags, &[]).await;
+    let file = root.join("sample-dicom/chest-normal/chest-101-PA.dcm");
+    let to = format!("DOUBLEREAD@{dicom}");
+    let send = |file: &Path| {
+        let sent =
+            doubleread(folder.path(), &["send", file.to_str().unwrap(), "--to", &to]).output().unwrap();
+        sent.status.code()
+    };
+    assert_eq!(send(&file), Some(0));
+    // The same identifier with another last pixel is refused, and waits for a person.
+    let mut bytes = std::fs::read(&file).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    let other = folder.path().join("other.dcm");
+    std::fs::write(&other, bytes).unwrap();
+    assert_eq!(send(&other), Some(1));
+
+    let began = Instant::now();
+    let scraped = loop {
+        let scraped =
+            client().get(format!("http://{pages}/metrics")).send().await.unwrap().text().await.unwrap();
+        if scraped.contains("doubleread_ai_results_total{") {
+            break scraped;
+        }
+        assert!(began.elapsed() < PATIENCE, "no AI result in\n{scraped}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    for stage in ["receive", "assemble", "prepare", "infer", "decide"] {
+        let line = format!("doubleread_stage_seconds_count{{stage=\"{stage}\"}} ");
+        assert!(scraped.contains(&line), "{line} is not in\n{scraped}");
+    }
+    let result = scraped.lines().find(|line| line.starts_with("doubleread_ai_results_total{")).unwrap();
+    assert!(result.contains("provider=\"cpu\"") && result.contains("outcome="), "{result}");
+    for line in [
+        "doubleread_jobs_open{kind=\"assemble\"} ",
+        "doubleread_jobs_oldest_due_seconds{kind=\"score\"} ",
+        "doubleread_jobs_given_up 0",
+        "doubleread_outbox_open 0",
+        "doubleread_outbox_oldest_seconds 0",
+        "doubleread_dead_letters 0",
+        "doubleread_held_studies 0",
+        "doubleread_open_conflicts 1",
+        "# HELP doubleread_stage_seconds ",
+    ] {
+        assert!(scraped.contains(line), "{line} is not in\n{scraped}");
+    }
 }
