@@ -12,7 +12,7 @@ STUDIES ?= 500
 CASES ?= 10000
 MINUTES ?= 30
 
-.PHONY: help runtime web build demo test soak check bench real-files samples peers models
+.PHONY: help runtime web build demo test soak check bench bench-million real-files samples peers models
 
 help: ## the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -52,6 +52,10 @@ bench: build peers ## measure against the peers (release build; needs orthanc, d
 	.venv/bin/python benches/ingest.py --small
 	.venv/bin/python benches/graphs.py target/bench-graphs
 	.venv/bin/python benches/service.py target/bench-graphs
+
+bench-million: build peers ## start after kill -9 and growth, with a history of a million studies (about 17 GB in target/bench-history)
+	.venv/bin/pip install --quiet --requirement benches/requirements.txt
+	.venv/bin/python benches/million.py
 
 samples: build ## write sample-dicom/ again from its seeds
 	$(BIN) samples sample-dicom

@@ -11,6 +11,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from pynetdicom import AE
+
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = ROOT / "target/release/doubleread"
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -37,6 +39,18 @@ def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
+
+
+def echo(port):
+    """Whether a C-ECHO is answered on the port."""
+    ae = AE()
+    ae.add_requested_context("1.2.840.10008.1.1")
+    association = ae.associate("127.0.0.1", port)
+    if not association.is_established:
+        return False
+    association.send_c_echo()
+    association.release()
+    return True
 
 
 def doubleread_config(folder, port, duties=("receive",), extra=""):

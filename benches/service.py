@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
-from pynetdicom import AE
 
 sys.path.insert(0, str(Path(__file__).parent))
 import peers  # noqa: E402
@@ -147,17 +146,6 @@ def cost_and_latency(graphs, films):
             print(f"P10 idle: last store to AI result {total:.0f} ms median, inference plus {over:.0f} ms (to reach 40 ms)")
 
 
-def echo(port):
-    ae = AE()
-    ae.add_requested_context("1.2.840.10008.1.1")
-    association = ae.associate("127.0.0.1", port)
-    if not association.is_established:
-        return False
-    association.send_c_echo()
-    association.release()
-    return True
-
-
 def start_and_idle():
     with Service(["receive"], "") as service:
         service.process.kill()
@@ -166,7 +154,7 @@ def start_and_idle():
         for _ in range(5):
             started = time.monotonic()
             process = subprocess.Popen(service.argv(), stdout=service.log, stderr=service.log)
-            while not echo(service.port):
+            while not peers.echo(service.port):
                 time.sleep(0.005)
             times.append(time.monotonic() - started)
             process.kill()

@@ -4,6 +4,7 @@
 //! streamed in the transfer syntax that they are in; nothing is converted and nothing held
 //! whole. Lost associations are opened again and the file in flight is sent again.
 
+mod portions;
 mod requester;
 
 pub use super::part10::{Head, HeadError, read_head as read_head_of};
@@ -15,6 +16,9 @@ use std::collections::{BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+/// Longest P-DATA-TF that we send, whatever the peer would take, in bytes.
+const MOST_SENT: u32 = 256 * 1024;
 
 /// Where to send, and how.
 #[derive(Debug, Clone)]

@@ -2,22 +2,20 @@
 //!
 //! In: requests. Out: the peer's answers. Every wait has a limit.
 
-use super::{Outcome, Pair, SendError, Target};
+use super::portions::{PORTION, Portions};
+use super::{MOST_SENT, Outcome, Pair, SendError, Target};
 use crate::receive::associate::{self, Answered, ContextResult, Proposed, Request};
 use crate::receive::command::{C_ECHO_RQ, C_STORE_RQ, Command, RESPONSE};
 use crate::receive::frames::{self, Frame, Frames};
 use crate::receive::part10::Head;
 use crate::receive::{classes, status::Status};
-use std::io::SeekFrom;
 use std::path::Path;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// Longest P-DATA-TF that we take: responses are short.
 const OUR_PDU_LENGTH: u32 = 64 * 1024;
-/// Longest P-DATA-TF that we send, whatever the peer would take.
-const MOST_SENT: u32 = 256 * 1024;
 /// Longest answer to an association request.
 const ASSOCIATE_LENGTH: u32 = 128 * 1024;
 /// Longest command set of a response.
@@ -41,6 +39,8 @@ pub(super) struct Requester {
     stream: TcpStream,
     frames: Frames,
     buffer: Vec<u8>,
+    /// One portion of a data set, kept from object to object.
+    outgoing: Vec<u8>,
     filled: usize,
     at: usize,
     patience: Duration,
@@ -76,6 +76,7 @@ impl Requester {
             stream,
             frames: Frames::new(OUR_PDU_LENGTH, ASSOCIATE_LENGTH),
             buffer: vec![0; 16 * 1024],
+            outgoing: Vec::new(),
             filled: 0,
             at: 0,
             patience,
@@ -124,8 +125,9 @@ impl Requester {
         let context =
             self.contexts.iter().find(|(_, class, syntax)| *class == head.class && *syntax == head.syntax);
         let Some(id) = context.map(|(id, _, _)| *id) else { return Ok(Outcome::NotAccepted) };
-        let (mut file, length) = match open_data_set(path, head.data_set_at).await {
-            Ok(opened) => opened,
+        let opened = Portions::open(path, head.data_set_at, id, self.peer_pdu_length);
+        let mut portions = match opened {
+            Ok(portions) => portions,
             Err(error) => return Ok(Outcome::Unreadable(error.to_string())),
         };
         let request = Command {
@@ -137,28 +139,18 @@ impl Requester {
         };
         let message_id = self.number();
         // Command and first piece of the data set leave in one write.
-        let mut bytes = self.command_bytes(id, request, message_id);
-        let room = u64::from(self.peer_pdu_length.saturating_sub(6));
-        let mut left = length;
-        loop {
-            let piece = left.min(room);
-            let ends = piece == left;
-            let piece_length = u32::try_from(piece).unwrap_or(u32::MAX);
-            bytes.extend_from_slice(&frames::fragment_head(id, false, ends, piece_length));
-            let at = bytes.len();
-            bytes.resize(at.saturating_add(usize::try_from(piece).unwrap_or(usize::MAX)), 0);
-            if let Err(error) = file.read_exact(bytes.get_mut(at..).unwrap_or_default()).await {
-                // The file changed under us: the association can't go on in the middle of a data set.
-                return Err(lost(error));
-            }
-            self.write(&bytes).await?;
-            bytes.clear();
-            left -= piece;
-            *size_bytes += piece;
-            if ends {
-                break;
-            }
+        let command = self.command_bytes(id, request, message_id);
+        let mut outgoing = std::mem::take(&mut self.outgoing);
+        outgoing.resize(PORTION, 0);
+        let mut filled = command.len();
+        outgoing.get_mut(..filled).ok_or_else(|| lost("a command longer than a portion"))?.copy_from_slice(&command);
+        // A file that changed under us: the association can't go on in the middle of a data set.
+        while let Some((end, taken)) = portions.fill(&mut outgoing, filled).map_err(lost)? {
+            self.write(outgoing.get(..end).unwrap_or_default()).await?;
+            *size_bytes += taken;
+            filled = 0;
         }
+        self.outgoing = outgoing;
         let response = self.response(message_id).await?;
         let status = response.status.unwrap_or(Status::ProcessingFailure.code());
         Ok(Outcome::Answered { status, comment: response.comment })
@@ -237,17 +229,6 @@ impl Requester {
         let write = tokio::time::timeout(self.patience, self.stream.write_all(bytes));
         write.await.map_err(|_| lost("the peer takes no bytes"))?.map_err(lost)
     }
-}
-
-async fn open_data_set(
-    path: &Path,
-    at: u64,
-) -> std::io::Result<(tokio::io::BufReader<tokio::fs::File>, u64)> {
-    let mut file = tokio::fs::File::open(path).await?;
-    let length = file.metadata().await?.len().saturating_sub(at);
-    file.seek(SeekFrom::Start(at)).await?;
-    let capacity = usize::try_from(MOST_SENT).unwrap_or(usize::MAX);
-    Ok((tokio::io::BufReader::with_capacity(capacity, file), length))
 }
 
 /// PS3.8 table 9-21.
