@@ -155,7 +155,7 @@ def fill(target, count, folder):
     for number in range(count):
         of = sets[number % OPEN_IN == 0]["mammo" if number // OPEN_IN % MAMMO_IN == 0 else "chest"]
         study = of[number // BUSY_IN % (len(of) if number % BUSY_IN == 0 else len(of) // 2)]
-        started = first + timedelta(days=365 * YEARS) * number / count
+        started = first + timedelta(days=365 * YEARS * number / count)
         for table, row in study.copy(number, started, *end):
             waiting[table].append(row)
         end = study.end
