@@ -3,8 +3,9 @@
 Usage: python benches/million.py [--studies 1000000] [--against 10000] [--kills 5] [--rounds 200]
 P12: the whole service runs on a database with that many studies and is killed (SIGKILL) while four associations store;
 then from exec to the answer of a C-ECHO, once with the database in the page cache and once put out of it.
-P13: the same requests, in turn, to a service with each of the two histories: a page of the worklist and a study by its UID
-over HTTP, and the C-STORE of an 8 KB object of a new study.
+P13: the same requests, in turn, to a service with each of the two histories: a page of the worklist, a concluded film's
+study by its UID over HTTP (asked for the first time, which may read the disk, and again), and the C-STORE of an 8 KB object
+of a new study.
 Databases are made by benches/history.py and kept in target/bench-history/.
 """
 
@@ -12,6 +13,7 @@ import argparse
 import http.client
 import json
 import os
+import random
 import sqlite3
 import statistics
 import subprocess
@@ -114,8 +116,12 @@ class Client:
         self.token = subprocess.run(argv, capture_output=True, text=True, check=True).stdout.split()[-1]
         self.connection = http.client.HTTPConnection("127.0.0.1", house.web_port)
         with sqlite3.connect(f"file:{house.database}?mode=ro", uri=True) as connection:
-            self.studies = [row[0] for row in connection.execute(
-                "SELECT study_instance_uid FROM studies WHERE rowid % (SELECT max(rowid) / 997 FROM studies) = 0")]
+            rowids = random.Random(1).sample(range(1, connection.execute("SELECT max(rowid) FROM studies").fetchone()[0]), 1000)
+            concluded_films = (
+                "SELECT study_instance_uid FROM cases JOIN studies USING (study_instance_uid) "
+                "WHERE studies.rowid = ? AND cases.pathway = 'chest' AND cases.state = 'concluded'")
+            found = [connection.execute(concluded_films, (rowid,)).fetchone() for rowid in rowids]
+        self.studies = [row[0] for row in found if row]
 
     def get(self, path):
         """Milliseconds of one request."""
@@ -131,7 +137,7 @@ class Client:
         return self.get("/api/cases?state=first_read&limit=50")
 
     def study(self, number):
-        return self.get(f"/api/studies/{self.studies[number * 7 % len(self.studies)]}")
+        return self.get(f"/api/studies/{self.studies[number % len(self.studies)]}")
 
     def close(self):
         self.connection.close()
@@ -151,11 +157,12 @@ def growth(large, small, rounds):
     houses = [large, small]
     clients = [Client(house) for house in houses]
     time.sleep(3)  # let what the starts found to do end before anything is timed
-    taken = {name: ([], []) for name in ("worklist", "look-up", "durable store")}
+    taken = {name: ([], []) for name in ("worklist", "look-up", "look-up again", "durable store")}
     for number in range(rounds):
         for which, client in enumerate(clients):
             taken["worklist"][which].append(client.page(number))
             taken["look-up"][which].append(client.study(number))
+            taken["look-up again"][which].append(client.study(number))
     for _ in range(max(1, rounds // 50)):
         for which, house in enumerate(houses):
             with tempfile.TemporaryDirectory(prefix="bench-objects-") as folder:
