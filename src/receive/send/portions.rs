@@ -48,7 +48,8 @@ impl Portions {
             let piece = self.left.min(self.room);
             let length = usize::try_from(piece).unwrap_or(usize::MAX);
             let end = filled.saturating_add(2 * HEADER).saturating_add(length);
-            let Some((head, value)) = buffer.get_mut(filled..end).and_then(|b| b.split_at_mut_checked(2 * HEADER))
+            let Some((head, value)) =
+                buffer.get_mut(filled..end).and_then(|b| b.split_at_mut_checked(2 * HEADER))
             else {
                 break;
             };

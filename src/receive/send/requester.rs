@@ -143,7 +143,10 @@ impl Requester {
         let mut outgoing = std::mem::take(&mut self.outgoing);
         outgoing.resize(PORTION, 0);
         let mut filled = command.len();
-        outgoing.get_mut(..filled).ok_or_else(|| lost("a command longer than a portion"))?.copy_from_slice(&command);
+        outgoing
+            .get_mut(..filled)
+            .ok_or_else(|| lost("a command longer than a portion"))?
+            .copy_from_slice(&command);
         // A file that changed under us: the association can't go on in the middle of a data set.
         while let Some((end, taken)) = portions.fill(&mut outgoing, filled).map_err(lost)? {
             self.write(outgoing.get(..end).unwrap_or_default()).await?;
