@@ -105,7 +105,7 @@ def write(setting, spec_text, films, out, kept, folder):
              f"{out['ladder']['seconds']} s of training beside other work); this card, the manifest and the graph were written by the same run.",
              f"- Data: {about['data']}",
              f"- Split by patient, as in `training/splits/{setting['set']}.csv`: {n['train']} films of {n['patients']['train']} people for "
-             f"training, {n['val']} films for validation, {n['test']} for test{about['beside']}. The test split was read once, at the end.",
+             f"training, {n['val']} films for validation, {n['test']} for test{about['beside']}. {about.get('reading', 'The test split was scored by these weights alone, at the end.')}",
              f"- Input: `{spec['preprocessing']}`, {spec['width']} x {spec['height']}, one channel, resize `{spec['resize']}`, aspect "
              f"`{spec['aspect']}`, window `{spec['windowing'] if isinstance(spec['windowing'], str) else 'percentiles 0.5 to 99.5'}`; "
              "inside the graph every picture is brought to mean 0 and deviation 1.",

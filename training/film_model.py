@@ -22,7 +22,7 @@ SETTINGS = {
         set="chest-child", version="1.0.0", spec="chest-child.toml", side=128, seed=11, batch=32,
         stem=32, blocks=[(64, 2), (96, 1), (160, 2), (160, 1)], dropout=0.2, decay=0.05, average=0.998, smoothing=0.06,
         mixup=0.3, flip=True, weights={}, watch=["pneumonia"], phases=[(64, 6, 3e-3), (96, 3, 2e-3), (128, 1, 6e-4)],
-        further=dict(phases=[(128, 4, 2e-3)], seed=21),
+        further=[dict(phases=[(128, 4, 2e-3)], seed=21)],
     ),
     "chest-adult": dict(
         set="chest-adult", version="1.0.0", spec="chest-adult.toml", side=96, seed=12, batch=64,
@@ -31,7 +31,8 @@ SETTINGS = {
         watch=["abnormality", "Atelectasis", "Cardiomegaly", "Effusion", "Consolidation", "Mass", "Nodule",
                "Pneumothorax", "Infiltration"],
         phases=[(64, 6, 4e-3), (96, 3, 2e-3)],
-        further=dict(phases=[(96, 5, 3e-3)], seed=22, strength=0.5, mixup=0.0, smoothing=0.0),
+        further=[dict(phases=[(96, 5, 3e-3)], seed=22, strength=0.5, mixup=0.0, smoothing=0.0),
+                 dict(phases=[(96, 3, 2.5e-3)], seed=23, strength=0.5, mixup=0.0, smoothing=0.0)],
     ),
     "mammo-view": dict(
         set="mammo-ddsm", version="1.0.0", spec="mammo-view.toml", side=128, seed=13, batch=32,
@@ -48,6 +49,7 @@ def main():
     parser.add_argument("--work", default=str(ROOT / "var/training"))
     parser.add_argument("--program", default=str(ROOT / "target/release/doubleread"))
     parser.add_argument("--start", choices=("train", "further", "measure"), default="train", help="go on from what a run left in the work folder")
+    parser.add_argument("--part", type=int, default=0, help="with `further`: the first part of the further training to run")
     arguments = parser.parse_args()
     setting = dict(SETTINGS[arguments.model], name=arguments.model)
     work = pathlib.Path(arguments.work)
@@ -65,11 +67,13 @@ def main():
         net, ladder = film_net.train(setting, films, log, weights_at, setting["phases"])
         torch.save(net.state_dict(), weights_at)
         ladder_at.write_text(json.dumps({"ladder": ladder, "seconds": round(time.time() - started)}))
-    if arguments.start in ("train", "further") and "further" in setting:
+    # Each further part begins with the averaged weights of what was before.
+    for part in setting.get("further", [])[0 if arguments.start == "train" else arguments.part:]:
+        if arguments.start == "measure":
+            break
         done, began = json.loads(ladder_at.read_text()), time.time()
-        log(f"further, from the averaged weights, with {setting['further']}")
-        net, ladder = film_net.train(dict(setting, **setting["further"]), films, log, weights_at, setting["further"]["phases"],
-                                     torch.load(weights_at))
+        log(f"further, from the averaged weights: {part}")
+        net, ladder = film_net.train(dict(setting, **part), films, log, weights_at, part["phases"], torch.load(weights_at))
         torch.save(net.state_dict(), weights_at)
         done["ladder"] += ladder
         done["seconds"] += round(time.time() - began)
