@@ -108,6 +108,7 @@ pub const TABLE: &[Row] = &[
     get("/api/studies/{study_instance_uid}", ARRIVALS),
     get("/api/studies/{study_instance_uid}/instances", ARRIVALS),
     get("/api/instances/{sop_instance_uid}/rendered", CASES),
+    get("/api/instances/{sop_instance_uid}/heat-map", CASES),
     get("/api/quarantine", REFUSED),
     post("/api/quarantine/{id}/judge", REFUSED),
     get("/api/conflicts", REFUSED),

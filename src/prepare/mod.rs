@@ -32,7 +32,7 @@ pub use prepared::{
     FrameAttributes, PixelRegion, Prepared, QualityStatistics, RawFrame, RenderError, RenderRequest,
     RenderedImage, Timings, Window,
 };
-pub use render::{png_of, raw_frame, render_file};
+pub use render::{png_of, png_of_colour, raw_frame, render_file};
 pub use scope::{BodyPart, QualityLimits, Scope};
 pub use spec::{
     AspectRule, Dtype, InputSpec, InvalidSpec, Layout, PhotometricRule, ResizeFilter, ValueRange,

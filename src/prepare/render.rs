@@ -140,11 +140,25 @@ fn open_frame<'a>(source: &'a SourceBytes, number: u32, limits: &Limits) -> Resu
 
 /// A grey picture as a PNG file.
 pub fn png_of(grey: &[u8], width: u32, height: u32) -> Result<Vec<u8>, RenderError> {
+    png(grey, width, height, image::ExtendedColorType::L8)
+}
+
+/// A picture of four bytes a pixel, red, green, blue and opacity, as a PNG file.
+pub fn png_of_colour(pixels: &[u8], width: u32, height: u32) -> Result<Vec<u8>, RenderError> {
+    png(pixels, width, height, image::ExtendedColorType::Rgba8)
+}
+
+fn png(
+    bytes: &[u8],
+    width: u32,
+    height: u32,
+    kind: image::ExtendedColorType,
+) -> Result<Vec<u8>, RenderError> {
+    use image::ImageEncoder;
     use image::codecs::png::{CompressionType, FilterType, PngEncoder};
-    use image::{ExtendedColorType, ImageEncoder};
     let mut png = Vec::new();
     PngEncoder::new_with_quality(&mut png, CompressionType::Fast, FilterType::Up)
-        .write_image(grey, width, height, ExtendedColorType::L8)
+        .write_image(bytes, width, height, kind)
         .map_err(|error| RenderError::BadRequest(error.to_string()))?;
     Ok(png)
 }

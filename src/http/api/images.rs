@@ -16,7 +16,7 @@ use crate::http::error::{ErrorBody, HttpError};
 use crate::http::state::AppState;
 use crate::prepare::worker::Urgency;
 use crate::prepare::{PixelRegion, RenderError, RenderRequest, RenderedImage, Window, png_of};
-use crate::vocab::{Instance, Region, SopInstanceUid};
+use crate::vocab::{AiResult, Instance, Region, SopInstanceUid};
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(rendered))
@@ -87,7 +87,13 @@ async fn rendered(
         return Err(HttpError::NotFound);
     }
     let request = how.request(&state)?;
-    let regions = if how.overlay { regions_for(&state, &caller, &instance).await? } else { Vec::new() };
+    let regions = match how.overlay {
+        true => {
+            let here = |region: &Region| region.mark.sop_instance_uid == instance.sop_instance_uid;
+            ai_for(&state, &caller, &instance).await?.regions.into_iter().filter(here).collect()
+        }
+        false => Vec::new(),
+    };
     let tag =
         format!("\"{}\"", blake3::hash(format!("{}{request:?}", instance.content_hash).as_bytes()).to_hex());
     if !how.overlay
@@ -122,20 +128,19 @@ fn not_shown(error: RenderError) -> HttpError {
     }
 }
 
-/// The AI's regions on an image, where the caller's view of its case holds them.
-async fn regions_for(
+/// What the AI said of the case of an image, where the caller's view of that case holds it.
+pub(super) async fn ai_for(
     state: &AppState,
     caller: &Caller,
     instance: &Instance,
-) -> Result<Vec<Region>, HttpError> {
+) -> Result<AiResult, HttpError> {
     const NOT_YET: HttpError = HttpError::Forbidden("the AI's regions are not shown to you on this case");
     let rows = state.store.cases_of_study(&instance.study_instance_uid).await?;
     let Some(row) = rows.into_iter().max_by_key(|row| row.image_set) else { return Err(NOT_YET) };
     let case = desk::find(state, caller, row.case_id).await?;
     let view = desk::view(caller, &case);
     let Some(ai) = view.ai() else { return Err(NOT_YET) };
-    let here = |region: &&Region| region.mark.sop_instance_uid == instance.sop_instance_uid;
-    Ok(ai.result.regions.iter().filter(here).cloned().collect())
+    Ok(ai.result.clone())
 }
 
 /// Draws regions on a rendered frame: a white line within a black one, to be seen on any ground.

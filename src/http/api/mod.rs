@@ -3,6 +3,7 @@
 mod audit;
 mod bodies;
 mod cases;
+mod heat_maps;
 mod images;
 mod operations;
 mod quarantine;
@@ -55,6 +56,7 @@ pub(super) fn router() -> (Router<AppState>, Vec<(&'static str, String)>) {
         .merge(reads::router())
         .merge(studies::router())
         .merge(images::router())
+        .merge(heat_maps::router())
         .merge(audit::router())
         .merge(operations::router())
         .merge(quarantine::router())

@@ -55,6 +55,7 @@ struct CasePage {
     pathway: &'static str,
     banner: Banner,
     films: Option<Films>,
+    has_heat: bool,
     dead_ms: u32,
     heartbeat_ms: u32,
     claim: String,
@@ -226,11 +227,13 @@ async fn case_page(
         form
     });
     let show_films = claimed || own_locked || revealed;
+    let films = show_films.then(|| films::hang(view, subject));
     Ok(CasePage {
         toast,
         pathway: words::pathway(blind.set.pathway),
         banner: banner(look, case, subject),
-        films: show_films.then(|| films::hang(view, subject)),
+        has_heat: films.as_ref().is_some_and(|films| films.films.iter().any(|film| film.heat.is_some())),
+        films,
         dead_ms: if claimed { state.settings.dead_time_ms } else { 0 },
         heartbeat_ms: if claimed { state.settings.heartbeat_seconds.saturating_mul(1_000) } else { 0 },
         claim: blind.claim.as_ref().map(|claim| claim.token.to_string()).unwrap_or_default(),

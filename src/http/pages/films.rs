@@ -3,7 +3,7 @@
 use crate::http::desk::Subject;
 use crate::http::words;
 use crate::reading::CaseView;
-use crate::vocab::{Instance, MammoView, Pathway, Region, Side};
+use crate::vocab::{AiResult, HeatMap, Instance, MammoView, Pathway, Region, Side};
 
 /// A region of the AI on a film, in stored pixels.
 #[derive(Debug, Clone)]
@@ -31,6 +31,17 @@ pub(super) struct Film {
     pub columns: u32,
     pub rows: u32,
     pub overlays: Vec<Overlay>,
+    pub heat: Option<Heat>,
+}
+
+/// Where the AI looked on a film, in shades.
+#[derive(Debug, Clone)]
+pub(super) struct Heat {
+    pub source: String,
+    pub x: f64,
+    pub y: f64,
+    pub width: f64,
+    pub height: f64,
 }
 
 /// All films, and the class of their grid.
@@ -46,7 +57,7 @@ pub(super) struct Films {
 /// visibly empty, and a repeated or extra view comes after them.
 pub(super) fn hang(view: &CaseView, subject: &Subject) -> Films {
     let case = view.case();
-    let regions: &[Region] = view.ai().map_or(&[], |ai| ai.result.regions.as_slice());
+    let ai = view.ai().map(|ai| &ai.result);
     let mut images: Vec<(&Instance, Option<MammoView>)> = subject
         .images
         .iter()
@@ -62,7 +73,7 @@ pub(super) fn hang(view: &CaseView, subject: &Subject) -> Films {
             films.push(match images.iter().position(|(_, view)| *view == Some(standard)) {
                 Some(at) => {
                     let (instance, view) = images.remove(at);
-                    film(instance, case.set.pathway, view, "", case, regions)
+                    film(instance, case.set.pathway, view, "", case, ai)
                 }
                 None => missing(standard),
             });
@@ -70,9 +81,7 @@ pub(super) fn hang(view: &CaseView, subject: &Subject) -> Films {
     }
     let note = if films.is_empty() { "" } else { "extra view" };
     films.extend(
-        images
-            .into_iter()
-            .map(|(instance, view)| film(instance, case.set.pathway, view, note, case, regions)),
+        images.into_iter().map(|(instance, view)| film(instance, case.set.pathway, view, note, case, ai)),
     );
     let class = match films.len() {
         0 | 1 => "dr-films--1",
@@ -104,6 +113,7 @@ fn missing(view: MammoView) -> Film {
         columns: 1,
         rows: 1,
         overlays: Vec::new(),
+        heat: None,
     }
 }
 
@@ -113,7 +123,7 @@ fn film(
     view: Option<MammoView>,
     note: &'static str,
     case: &crate::reading::BlindView,
-    regions: &[Region],
+    ai: Option<&AiResult>,
 ) -> Film {
     let tags = &instance.tags;
     let uid = &instance.sop_instance_uid;
@@ -124,14 +134,38 @@ fn film(
         (None, Pathway::Mammo) => words::plain(&format!("{} {}", tags.image_laterality, tags.view_position)),
     };
     let note = if case.images_to_open.contains(uid) { "not looked at yet" } else { note };
-    let overlays = regions
+    let overlays = ai
+        .map_or(&[][..], |ai| ai.regions.as_slice())
         .iter()
         .filter(|region| region.mark.sop_instance_uid == *uid && region.mark.frame <= 1)
         .map(|region| overlay(region, tags.rows))
         .collect();
     let label = if label.trim().is_empty() { "view not given".to_owned() } else { label };
     let source = format!("/api/instances/{uid}/rendered?frame=1");
-    Film { label, source, class, fit, note, columns: tags.columns.max(1), rows: tags.rows.max(1), overlays }
+    Film {
+        label,
+        source,
+        class,
+        fit,
+        note,
+        columns: tags.columns.max(1),
+        rows: tags.rows.max(1),
+        overlays,
+        heat: ai
+            .and_then(|ai| ai.heat_maps.iter().find(|map| map.place.sop_instance_uid == *uid))
+            .map(heat_of),
+    }
+}
+
+fn heat_of(map: &HeatMap) -> Heat {
+    let place = &map.place;
+    Heat {
+        source: format!("/api/instances/{}/heat-map", place.sop_instance_uid),
+        x: place.x,
+        y: place.y,
+        width: place.width,
+        height: place.height,
+    }
 }
 
 fn overlay(region: &Region, rows: u32) -> Overlay {
