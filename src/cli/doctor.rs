@@ -11,15 +11,17 @@ use serde_json::json;
 use super::migrate::open_store;
 use crate::archive::{Archive, Incoming};
 use crate::config::{Config, Duty};
-use crate::infer::{CaseImage, InferError, ModelState, Registry, Urgency, score_case};
+use crate::infer::{CaseImage, Engine, InferError, ModelState, Registry, Urgency, score_case, self_test};
 use crate::phantom::{BreastLesion, ChestLesion, LesionKind, StudyOptions, generate_study, probe_object};
 use crate::prepare::worker::{self, Pool};
 use crate::receive::send::{Target, echo, push};
-use crate::vocab::{AiOutcome, Clock, FindingCode, Pathway, Side, SystemClock};
+use crate::vocab::{AiOutcome, Clock, FindingCode, NotProcessedReason, Pathway, Side, SystemClock};
 
 /// Columns and rows of the images that are scored.
 const CHEST_SIZE: (u32, u32) = (576, 704);
 const MAMMO_SIZE: (u32, u32) = (832, 1024);
+/// Age of the patients of the images that are scored, years, as far as the model was made for it.
+const USUAL_AGE: f64 = 55.0;
 
 /// Checks one part after another and counts what failed.
 struct Doctor {
@@ -118,8 +120,20 @@ async fn score(
             bail!("{} was refused: {error}", model.folder);
         }
     }
-    let engine = models.in_force(pathway)?.remove(0);
-    let mut options = StudyOptions { age_years: Some(55), ..StudyOptions::default() };
+    let mut said = Vec::new();
+    for engine in models.in_force(pathway)? {
+        said.push(score_with(config, &engine, pathway).await?);
+    }
+    Ok(said.join("; "))
+}
+
+/// A phantom of an age that the model was made for.
+async fn score_with(config: &Config, engine: &Engine, pathway: Pathway) -> anyhow::Result<String> {
+    let scope = &engine.manifest().scope;
+    let age = USUAL_AGE.min(scope.max_age_years.unwrap_or(USUAL_AGE)).max(scope.min_age_years.unwrap_or(0.0));
+    // A limit of a manifest may be 5.99 years; whole years are what a phantom has.
+    let age = age.clamp(0.0, 120.0).floor();
+    let mut options = StudyOptions { age_years: Some(age as u32), ..StudyOptions::default() };
     match pathway {
         Pathway::Chest => {
             options.size = Some(CHEST_SIZE);
@@ -151,9 +165,22 @@ async fn score(
         });
     }
     std::fs::remove_dir_all(&folder)?;
-    let result = score_case(&engine, images, Urgency::Urgent, SystemClock.now()).await?;
-    if let AiOutcome::NotProcessed(why) = &result.outcome {
-        bail!("not processed: {} ({})", why.reason.words(), why.detail);
+    let result = score_case(engine, images, Urgency::Urgent, SystemClock.now()).await?;
+    match &result.outcome {
+        // A model of real images may well refuse a drawn one; then its own vectors are the known images.
+        AiOutcome::NotProcessed(why) if why.reason == NotProcessedReason::OutOfDistribution => {
+            let Some(test) = self_test(engine).await? else {
+                bail!("it refuses the phantom ({}) and has no self-test vectors", why.detail)
+            };
+            return Ok(format!(
+                "{} answers its {} self-test vectors on {} and refuses a phantom as unlike its films",
+                engine.manifest().folder_name(),
+                test.vectors,
+                result.provider
+            ));
+        }
+        AiOutcome::NotProcessed(why) => bail!("not processed: {} ({})", why.reason.words(), why.detail),
+        AiOutcome::Normal | AiOutcome::Abnormal | AiOutcome::QualityFail { .. } => {}
     }
     Ok(format!(
         "{} {} says {} with score {:.3} on {}",

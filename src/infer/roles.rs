@@ -27,7 +27,7 @@ pub type Roles = BTreeMap<String, ModelRole>;
 /// The folders in force on a pathway, or why there are none.
 ///
 /// The configuration comes first (`named`), then people's decisions, then the models themselves:
-/// where nobody chose, all that are no demonstration and speak for different ages.
+/// where nobody chose, all that speak for different ages, demonstrations only where nothing else does.
 pub(super) fn in_force<'a>(
     pathway: Pathway,
     named: &[String],
@@ -47,9 +47,12 @@ pub(super) fn in_force<'a>(
     if !chosen.is_empty() {
         return Ok(chosen);
     }
-    let free = here.iter().filter(|(folder, _)| role(folder).is_none());
+    let free = here.iter().copied().filter(|(folder, _)| role(folder).is_none());
     let (demonstrations, real): (Vec<_>, Vec<_>) = free.partition(|(_, manifest)| manifest.demonstration);
-    let candidates = if real.is_empty() { demonstrations } else { real };
+    // A demonstration stands back for the ages that another model speaks for.
+    let stands_back = |one: &Manifest| real.iter().any(|(_, other)| ages_overlap(one, other));
+    let shown: Vec<_> = demonstrations.into_iter().filter(|(_, manifest)| !stands_back(manifest)).collect();
+    let candidates: Vec<_> = real.iter().copied().chain(shown).collect();
     let overlap = candidates.iter().enumerate().any(|(index, (_, one))| {
         candidates.iter().skip(index + 1).any(|(_, other)| ages_overlap(one, other))
     });
@@ -105,7 +108,11 @@ mod tests {
         let demonstration = manifest("min_age_years = 16.0", true);
         let all = [("adult-1", &adult), ("child-1", &child), ("demo-1", &demonstration)];
         assert_eq!(choice(&[], &[], &all).unwrap(), ["adult-1", "child-1"]);
-        assert_eq!(choice(&[], &[], &all[2..]).unwrap(), ["demo-1"]);
+        assert_eq!(
+            choice(&[], &[], &all[1..]).unwrap(),
+            ["child-1", "demo-1"],
+            "nothing else speaks for adults"
+        );
         assert_eq!(choice(&["demo-1"], &[], &all).unwrap(), ["demo-1"]);
     }
 

@@ -59,8 +59,8 @@ pub struct Settings {
 /// Which models speak on which pathway, by the names of their folders; each to the patients of its scope, and the first
 /// whose scope takes a patient's age speaks.
 ///
-/// Where none is named, what people decided holds (`doubleread model activate`), and where nobody did, every model that
-/// is no demonstration, if no two of them speak for the same ages.
+/// Where none is named, what people decided holds (`doubleread model activate`), and where nobody did, every model, if no
+/// two speak for the same ages; a demonstration stands back for any other.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Active {
