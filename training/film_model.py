@@ -15,6 +15,7 @@ import time
 import torch
 
 import film_net
+import film_report
 from films import ROOT, Films, write_split
 
 SETTINGS = {
@@ -68,9 +69,8 @@ def main():
         torch.save(net.state_dict(), weights_at)
         ladder_at.write_text(json.dumps({"ladder": ladder, "seconds": round(time.time() - started)}))
     # Each further part begins with the averaged weights of what was before.
-    for part in setting.get("further", [])[0 if arguments.start == "train" else arguments.part:]:
-        if arguments.start == "measure":
-            break
+    further = setting.get("further", [])
+    for part in {"train": further, "further": further[arguments.part:], "measure": []}[arguments.start]:
         done, began = json.loads(ladder_at.read_text()), time.time()
         log(f"further, from the averaged weights: {part}")
         net, ladder = film_net.train(dict(setting, **part), films, log, weights_at, part["phases"], torch.load(weights_at))
@@ -79,7 +79,6 @@ def main():
         done["seconds"] += round(time.time() - began)
         ladder_at.write_text(json.dumps(done))
     log(f"trained; {time.time() - started:.0f} s")
-    import film_report
     film_report.finish(setting, films, weights_at, ladder_at, arguments.program, log)
 
 

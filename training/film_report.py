@@ -141,7 +141,7 @@ def films_of_the_service(setting, spec, program, log):
             if not isinstance(tensor, str):
                 further.append((tensor, rule(grey.astype(np.float32) / 255)))
     dicoms = []
-    for path in sorted((SHARED / "dicom").rglob("*.dcm")):
+    for path in sorted((SHARED / "dicom").rglob("*.dcm")) + sorted((ROOT / "sample-dicom").rglob("*.dcm")):
         dicoms.append((path, prepare(path, ANYTHING), prepare(path, spec["scope"])))
     prepare.close()
     return np.stack(served), np.stack(expected), kept, further, dicoms
@@ -264,7 +264,10 @@ def finish(setting, films, weights_at, ladder_at, program, log):
         for path, loose, tagged in dicoms:
             said = loose if isinstance(loose, str) else float(graph(loose[None])[2][0])
             score = None if isinstance(loose, str) else float(graph(loose[None])[0][0, 0])
-            out["dicom"].append((f"{path.parent.name}/{path.name}", said, tagged if isinstance(tagged, str) else "let through", score))
+            name = f"{path.parent.name}/{path.name}"
+            if path.is_relative_to(ROOT / "sample-dicom"):
+                name = f"sample-dicom/{path.relative_to(ROOT / 'sample-dicom').parts[0]}/{path.name}"
+            out["dicom"].append((name, said, tagged if isinstance(tagged, str) else "let through", score))
     film_card.write(setting, spec_text, films, out, kept, folder)
     (weights_at.parent / f"{setting['name']}-figures.json").write_text(json.dumps(out, indent=1, default=float))
     log(json.dumps(out, indent=1, default=float))
