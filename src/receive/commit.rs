@@ -187,8 +187,11 @@ impl Round {
     }
 }
 
+/// The causes of an error in one line; a database's own words name columns and files, never values.
 fn cause_of(error: &RegisterError) -> String {
-    std::error::Error::source(error).map(ToString::to_string).unwrap_or_default()
+    let first = std::error::Error::source(error);
+    let all = std::iter::successors(first, |error| error.source());
+    all.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 fn outcome_of(registration: Registration) -> Result<(), Refusal> {

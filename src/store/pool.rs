@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sqlx::any::AnyPoolOptions;
-use sqlx::{Any, AnyPool, Executor, Transaction};
+use sqlx::{Any, AnyPool, Connection, Executor, Transaction};
 use tokio::sync::watch;
 
 use super::cases::PolicyCache;
@@ -167,6 +167,15 @@ async fn sqlite_pool(url: &str, connections: u32, settings: &Settings) -> Result
                 );
                 connection.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(pragmas))).await?;
                 Ok(())
+            })
+        })
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                // SQLite ends a transaction by itself where the disk is full. The rollback that sqlx sends then fails,
+                // sqlx believes for ever that a transaction is open and refuses to begin another: such a connection
+                // goes. The ping comes after a rollback that is still on its way.
+                connection.ping().await?;
+                Ok(!connection.is_in_transaction())
             })
         })
         .connect(url)

@@ -77,7 +77,7 @@ async fn r04_a_full_disk_refuses_leaves_nothing_behind_and_space_is_enough_to_re
     disk.grow();
     // Space is enough: no restart.
     for sent in push(&target, &files, &|_| {}).await.unwrap() {
-        assert!(sent.outcome.is_stored(), "{:?}", sent.outcome);
+        assert!(sent.outcome.is_stored(), "{:?}\n{}", sent.outcome, house.log());
         stored.insert(sent.sop_instance_uid.unwrap(), sent.path);
     }
     assert_eq!(stored.len(), files.len());

@@ -367,3 +367,42 @@ async fn r20_without_a_model_two_readers_finish_a_mammogram_and_the_pages_say_th
     house.stop().await;
     house.verify();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s14_nothing_that_identifies_a_patient_is_in_log_metrics_or_error_whatever_happens_to_the_study() {
+    let folder = tempfile::tempdir().unwrap();
+    let record = Record::open(folder.path(), Faults { refuse: 1.0, seed: 14, ..Faults::NONE }).await;
+    let mut house = record.house();
+    house.start().await;
+    let (uid, study) = ("2.25.14.1.1", "2.25.14");
+    let good = film_of("CANARY-7731", uid, study, &[1; 512]);
+    let other = film_of("CANARY-7731", uid, study, &[2; 512]);
+    let mut cut = film_of("CANARY-7731", "2.25.14.1.3", study, &[3; 512]);
+    cut.truncate(cut.len() - 100);
+    let late = film_of("CANARY-9942", "2.25.14.1.4", study, &[4; 512]);
+    let store = house.store().await;
+    let readers = two_readers(&store).await;
+    // Accepted, in conflict, broken; then read and refused by the record; then of another patient.
+    for (number, bytes) in [&good, &other, &cut].into_iter().enumerate() {
+        sent(&house, &[write(&house, &format!("{number}.dcm"), bytes)]).await;
+    }
+    let uid = study.parse().unwrap();
+    read_as_normal(&store, &uid, 1, &readers).await;
+    wait_for("a dead letter", async || store.dead_letters(1).await.unwrap().pop()).await;
+    assert_eq!(sent(&house, &[write(&house, "late.dcm", &late)]).await, [0]);
+    wait_for("the hold", async || store.study(&uid).await.unwrap()?.hold).await;
+    house.jobs_done(&store).await;
+    let (_, mut lead) = house.signed_in(&store, "lead", Role::Lead).await;
+    let mut said = vec![("log", house.log())];
+    for path in ["/metrics", "/health/ready", "/api/operations", "/api/cases/none", "/api/studies/2.25.99"] {
+        said.push((path, lead.get(path).await.text));
+    }
+    store.close().await;
+    house.stop().await;
+    said.push(("log after the stop", house.log()));
+    for (place, text) in said {
+        for canary in ["CANARY", "SYNTHETIC", "DURABLE"] {
+            assert!(!text.contains(canary), "{canary} in {place}:\n{text}");
+        }
+    }
+}
