@@ -32,8 +32,7 @@ SETTINGS = {
         watch=["abnormality", "Atelectasis", "Cardiomegaly", "Effusion", "Consolidation", "Mass", "Nodule",
                "Pneumothorax", "Infiltration"],
         phases=[(64, 6, 4e-3), (96, 3, 2e-3)],
-        further=[dict(phases=[(96, 5, 3e-3)], seed=22, strength=0.5, mixup=0.0, smoothing=0.0),
-                 dict(phases=[(96, 3, 2.5e-3)], seed=23, strength=0.5, mixup=0.0, smoothing=0.0)],
+        further=[dict(phases=[(96, 5, 3e-3)], seed=22, strength=0.5, mixup=0.0, smoothing=0.0)],
     ),
     "mammo-view": dict(
         set="mammo-ddsm", version="1.0.0", spec="mammo-view.toml", side=128, seed=13, batch=32,
