@@ -8,10 +8,13 @@
 //! are read row by row.
 
 use std::fs::File;
+mod header;
+
 use std::io::Read;
 
 use super::in_file::InFile;
 
+use self::header::{Header, read_header, slice, tag_at, u16_at, u32_at};
 use super::limits::Limits;
 
 /// Why bytes are not a readable data set.
@@ -206,13 +209,6 @@ impl<'a> DataSet<'a> {
 /// Characters of a value without padding; those outside ASCII are replaced (codes and numbers only are read here).
 pub(super) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).trim_matches(|c: char| c == '\0' || c.is_whitespace()).to_owned()
-}
-
-struct Header {
-    tag: u32,
-    vr: [u8; 2],
-    length: u32,
-    value_at: usize,
 }
 
 enum Level<'a> {
@@ -417,51 +413,6 @@ enum Step<'a> {
     Read,
     Descend(Level<'a>),
     Closed,
-}
-
-fn read_header(bytes: &[u8], at: usize, encoding: Encoding, end: usize) -> Result<Header, ParseError> {
-    let tag = tag_at(bytes, at, encoding.big_endian).ok_or(ParseError::Truncated)?;
-    let four = u32_at(bytes, at + 4, encoding.big_endian).ok_or(ParseError::Truncated)?;
-    // Items and delimiters have no value representation (PS3.5 section 7.5).
-    if !encoding.explicit || tag >> 16 == 0xFFFE {
-        return Ok(Header { tag, vr: *b"??", length: four, value_at: at + 8 });
-    }
-    let vr =
-        bytes.get(at + 4..at + 6).and_then(|v| <[u8; 2]>::try_from(v).ok()).ok_or(ParseError::Truncated)?;
-    let short = u16_at(bytes, at + 6, encoding.big_endian).ok_or(ParseError::Truncated)?;
-    match &vr {
-        b"OB" | b"OD" | b"OF" | b"OL" | b"OV" | b"OW" | b"SQ" | b"SV" | b"UC" | b"UN" | b"UR" | b"UT"
-        | b"UV" => {
-            let length = u32_at(bytes, at + 8, encoding.big_endian).ok_or(ParseError::Truncated)?;
-            Ok(Header { tag, vr, length, value_at: at + 12 })
-        }
-        // Some senders write single elements in implicit VR into an explicit data set.
-        _ if !vr.iter().all(u8::is_ascii_uppercase) && four as usize <= end.saturating_sub(at) => {
-            Ok(Header { tag, vr: *b"??", length: four, value_at: at + 8 })
-        }
-        _ => Ok(Header { tag, vr, length: u32::from(short), value_at: at + 8 }),
-    }
-}
-
-fn slice(bytes: &[u8], at: usize, length: u32, tag: u32) -> Result<&[u8], ParseError> {
-    let beyond = ParseError::LengthBeyondEnd { group: (tag >> 16) as u16, element: (tag & 0xFFFF) as u16 };
-    bytes.get(at..at.saturating_add(length as usize)).ok_or(beyond)
-}
-
-fn u16_at(bytes: &[u8], at: usize, big_endian: bool) -> Option<u16> {
-    let two = <[u8; 2]>::try_from(bytes.get(at..at.checked_add(2)?)?).ok()?;
-    Some(if big_endian { u16::from_be_bytes(two) } else { u16::from_le_bytes(two) })
-}
-
-fn u32_at(bytes: &[u8], at: usize, big_endian: bool) -> Option<u32> {
-    let four = <[u8; 4]>::try_from(bytes.get(at..at.checked_add(4)?)?).ok()?;
-    Some(if big_endian { u32::from_be_bytes(four) } else { u32::from_le_bytes(four) })
-}
-
-fn tag_at(bytes: &[u8], at: usize, big_endian: bool) -> Option<u32> {
-    let group = u16_at(bytes, at, big_endian)?;
-    let element = u16_at(bytes, at.checked_add(2)?, big_endian)?;
-    Some(u32::from(group) << 16 | u32::from(element))
 }
 
 #[cfg(test)]
