@@ -34,8 +34,17 @@ impl Service {
     /// Starts with other settings; the port is always a free one.
     pub async fn start_with(settings: http::Settings) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let store =
-            Store::open(&sqlite_url(&folder.path().join("test.db")), Default::default()).await.unwrap();
+        let url = sqlite_url(&folder.path().join("test.db"));
+        let store = Store::open(&url, Default::default()).await.unwrap();
+        Self::run(settings, store, folder).await
+    }
+
+    /// Starts over a database that the test has made.
+    pub async fn over(store: &Store) -> Self {
+        Self::run(http::Settings::default(), store.clone(), tempfile::tempdir().unwrap()).await
+    }
+
+    async fn run(settings: http::Settings, store: Store, folder: tempfile::TempDir) -> Self {
         let clock = FixedClock::at("2026-03-02T09:00:00.000Z".parse().unwrap());
         store.migrate(clock.now()).await.unwrap();
         let archive = Archive::open(folder.path()).unwrap();
