@@ -6,11 +6,11 @@
 use super::attributes::{Attributes, PixelLayout};
 use super::prepared::refusal;
 use super::scope::Scope;
-use crate::vocab::{NotProcessed, NotProcessedReason as Reason};
+use crate::vocab::{NotProcessed, NotProcessedReason as Reason, Projection};
 
-/// A projection by its View Position (0018,5101) word, with the codes of PS3.16 CID 4010 and 4014 (SNOMED CT, SRT)
-/// and the words that senders use.
-const VIEWS: [(&str, &[&str]); 15] = [
+/// A projection by its View Position (0018,5101) word, with the codes of PS3.16 CID 4010 (SNOMED CT, SRT) and the
+/// words that senders use; the codes of mammographic projections are in `vocab`.
+const VIEWS: [(&str, &[&str]); 16] = [
     ("PA", &["272479007", "R-40888", "R-10214", "POSTERO-ANTERIOR", "POSTEROANTERIOR"]),
     ("AP", &["399348003", "R-10206", "ANTERO-POSTERIOR", "ANTEROPOSTERIOR"]),
     ("FRONTAL", &["399033003", "R-10202"]),
@@ -36,14 +36,15 @@ const VIEWS: [(&str, &[&str]); 15] = [
     ("LLD", &["LEFT LATERAL DECUBITUS"]),
     ("RLD", &["RIGHT LATERAL DECUBITUS"]),
     ("OBLIQUE", &["399182000", "R-102C1", "RLO", "LLO", "LAO", "RAO", "LPO", "RPO"]),
-    ("CC", &["399162004", "R-10242", "CRANIO-CAUDAL", "CRANIOCAUDAL"]),
-    ("MLO", &["399368009", "R-10226", "MEDIO-LATERAL OBLIQUE", "MEDIOLATERAL OBLIQUE"]),
-    ("ML", &["399260004", "R-10224", "MEDIO-LATERAL", "MEDIOLATERAL"]),
-    ("LM", &["399352003", "R-10228", "LATERO-MEDIAL", "LATEROMEDIAL"]),
-    ("LMO", &["399099002", "R-10230", "LATERO-MEDIAL OBLIQUE"]),
-    ("XCCL", &["399192008", "R-1024A", "XCC"]),
-    ("XCCM", &["399101009", "R-1024B"]),
-    ("FB", &["399196006", "R-10244", "CAUDO-CRANIAL"]),
+    ("CC", &["CRANIO-CAUDAL", "CRANIOCAUDAL"]),
+    ("MLO", &["MEDIO-LATERAL OBLIQUE", "MEDIOLATERAL OBLIQUE"]),
+    ("ML", &["MEDIO-LATERAL", "MEDIOLATERAL"]),
+    ("LM", &["LATERO-MEDIAL", "LATEROMEDIAL"]),
+    ("LMO", &["LATERO-MEDIAL OBLIQUE"]),
+    ("XCCL", &[]),
+    ("XCCM", &[]),
+    ("XCC", &[]),
+    ("FB", &["CAUDO-CRANIAL"]),
 ];
 
 /// Words and codes that mean the two body parts of this service, whatever a manifest lists.
@@ -126,7 +127,9 @@ fn other_tags_say(attributes: &Attributes) -> Option<&'static str> {
     let body_part = upper(&attributes.body_part);
     let means = |name: &str| is_body_part(&body_part, name, &[]);
     match view {
-        "CC" | "MLO" | "ML" | "LM" | "LMO" | "XCCL" | "XCCM" | "FB" if means("BREAST") => Some("mammogram"),
+        "CC" | "MLO" | "ML" | "LM" | "LMO" | "XCCL" | "XCCM" | "XCC" | "FB" | "SIO" if means("BREAST") => {
+            Some("mammogram")
+        }
         "PA" | "AP" | "FRONTAL" | "LATERAL" if means("CHEST") => Some("chest film"),
         _ => None,
     }
@@ -190,10 +193,12 @@ fn view_of(attributes: &Attributes) -> Result<Option<&'static str>, (&'static st
     let mut found: Option<&'static str> = None;
     for word in &attributes.views {
         let word = upper(word);
-        let known = VIEWS.iter().find(|(name, others)| *name == word || others.contains(&word.as_str()));
-        match (found, known) {
-            (Some(one), Some((other, _))) if one != *other => return Err((one, other)),
-            (_, Some((name, _))) => found = Some(name),
+        let known = || VIEWS.iter().find(|(name, others)| *name == word || others.contains(&word.as_str()));
+        let name =
+            Projection::of_code(&word).map(Projection::code).or_else(|| known().map(|(name, _)| *name));
+        match (found, name) {
+            (Some(one), Some(other)) if one != other => return Err((one, other)),
+            (_, Some(name)) => found = Some(name),
             (_, None) => {}
         }
     }

@@ -34,6 +34,8 @@ coded_enum!(
         Xccl = "XCCL",
         /// Exaggerated cranio-caudal, medially.
         Xccm = "XCCM",
+        /// Exaggerated cranio-caudal, to which side is not said.
+        Xcc = "XCC",
         /// Caudo-cranial (from below).
         Fb = "FB",
         /// Superolateral to inferomedial oblique.
@@ -44,6 +46,28 @@ coded_enum!(
         Cv = "CV",
     }
 );
+
+/// PS3.16 CID 4014: the projection, its SNOMED CT code, and the older SRT code.
+const PROJECTION_CODES: [(Projection, &str, &str); 10] = [
+    (Projection::Cc, "399162004", "R-10242"),
+    (Projection::Mlo, "399368009", "R-10226"),
+    (Projection::Ml, "399260004", "R-10224"),
+    (Projection::Lm, "399352003", "R-10228"),
+    (Projection::Lmo, "399099002", "R-10230"),
+    (Projection::Xccl, "399192008", "R-1024A"),
+    (Projection::Xccm, "399101009", "R-1024B"),
+    (Projection::Xcc, "399265009", "R-102CF"),
+    (Projection::Fb, "399196006", "R-10244"),
+    (Projection::Sio, "399188001", "R-102D0"),
+];
+
+impl Projection {
+    /// The projection of a View Code Sequence (0054,0220) item's Code Value (PS3.16 CID 4014).
+    pub fn of_code(code: &str) -> Option<Self> {
+        let found = PROJECTION_CODES.iter().find(|(_, snomed, srt)| code == *snomed || code == *srt);
+        found.map(|(projection, _, _)| *projection)
+    }
+}
 
 /// One mammographic view of one breast, such as `RCC`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -97,6 +121,15 @@ impl From<MammoView> for String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_exaggerated_view_is_known_with_its_direction() {
+        assert_eq!(Projection::of_code("399192008"), Some(Projection::Xccl));
+        assert_eq!(Projection::of_code("399101009"), Some(Projection::Xccm));
+        assert_eq!(Projection::of_code("R-1024B"), Some(Projection::Xccm));
+        assert_eq!(Projection::of_code("399265009"), Some(Projection::Xcc));
+        assert_eq!(Projection::of_code("399173006"), None, "left lateral is not of a breast");
+    }
 
     #[test]
     fn a_view_reads_back_as_written() {

@@ -53,7 +53,7 @@ pub(super) fn is_mammogram(instance: &Instance) -> bool {
     MAMMOGRAPHY.contains(&class)
         || tags.modality.eq_ignore_ascii_case("MG")
         || tags.body_part.eq_ignore_ascii_case("BREAST")
-        || projection_of_code(code_value(&tags.view_code)).is_some()
+        || Projection::of_code(code_value(&tags.view_code)).is_some()
         || mammo_view(tags).is_some()
 }
 
@@ -92,24 +92,8 @@ fn mammo_view(tags: &InstanceTags) -> Option<MammoView> {
     let side = [&tags.image_laterality, &tags.laterality]
         .into_iter()
         .find_map(|text| text.to_ascii_uppercase().parse::<Side>().ok())?;
-    let projection = projection_of_code(code_value(&tags.view_code)).or_else(|| position.parse().ok())?;
+    let projection = Projection::of_code(code_value(&tags.view_code)).or_else(|| position.parse().ok())?;
     Some(MammoView { side, projection })
-}
-
-/// PS3.16 CID 4014, in SNOMED CT and in the older SRT codes.
-fn projection_of_code(code: &str) -> Option<Projection> {
-    Some(match code {
-        "399162004" | "R-10242" => Projection::Cc,
-        "399368009" | "R-10226" => Projection::Mlo,
-        "399260004" | "R-10224" => Projection::Ml,
-        "399352003" | "R-10228" => Projection::Lm,
-        "399099002" | "R-10230" => Projection::Lmo,
-        "399101009" | "R-1024A" => Projection::Xccl,
-        "399265009" | "R-1024B" => Projection::Xccm,
-        "399196006" | "R-10244" => Projection::Fb,
-        "399188001" | "R-102D0" => Projection::Sio,
-        _ => return None,
-    })
 }
 
 /// PS3.16 CID 4015: magnification, spot, rolled, tangential, implant displaced and the like.
