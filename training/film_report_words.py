@@ -5,7 +5,7 @@ INVESTIGATIONAL = ("**Investigational. Not a medical device, not cleared by anyo
 
 ABOUT = {
     "chest-child": dict(
-        pathway="chest", trained_on="films of children aged 1 to 5 of one hospital (Kermany)", opening=INVESTIGATIONAL,
+        pathway="chest", parts=", in the parts that training/README.md tells of", trained_on="films of children aged 1 to 5 of one hospital (Kermany)", opening=INVESTIGATIONAL,
         **{"for": "frontal AP chest films (CR, DX) of children from 1 to 5 years of age; everyone else is refused by the manifest.",
            "not": "no help with anything but pneumonia: every film of training was either normal or pneumonia, so another disease gets a "
                   "score that means nothing. Not for adults, infants under one year, PA or lateral films."},
@@ -23,7 +23,7 @@ ABOUT = {
                 "doi:10.17632/rscbjbr9sj (CC BY 4.0). Changed: resized to 160 px.\n"
                 "- Kermany DS et al. Identifying Medical Diagnoses and Treatable Diseases by Image-Based Deep Learning. Cell 2018; 172:1122-1131."),
     "chest-adult": dict(
-        pathway="chest", trained_on="films of adults of one hospital (NIH ChestX-ray14)", opening=INVESTIGATIONAL,
+        pathway="chest", parts=", in the parts that training/README.md tells of", trained_on="films of adults of one hospital (NIH ChestX-ray14)", opening=INVESTIGATIONAL,
         **{"for": "frontal PA and AP chest films (CR, DX) of people from 18 years of age.",
            "not": "not a detector of nodules, masses or fractures: at 128 px they can't be seen. A film that it calls normal is not normal for that. "
                   "Not for children, not for lateral films."},
