@@ -99,18 +99,20 @@ impl Pipeline {
             last_image_at,
             urgent: false,
         };
+        let urgent = image_set.urgent;
         let draw = qa_number(&self.qa_secret, case_id);
         let now = self.clock.now();
-        let opened = match self.store.open_case(case_id, image_set, self.policy(set.pathway), draw, now).await
-        {
-            Ok(opened) => opened,
+        match self.store.open_case(case_id, image_set, self.policy(set.pathway), draw, now).await {
+            Ok(_) => {}
             // Another worker opened the same image set: its case stands.
             Err(error) if is_taken_image_set(&error) => return Ok(()),
             Err(error) => return Err(error.into()),
-        };
-        self.store.complete_study(&study.study_instance_uid, rule, now).await?;
+        }
+        // A case that was opened just now has no AI result.
+        let score = self.score_job(case_id, urgent, now);
+        self.store.complete_study(&study.study_instance_uid, rule, &[score], now).await?;
         metrics::counter!("doubleread_cases_opened_total", "pathway" => set.pathway.code()).increment(1);
-        self.score_if_owed(&opened.case).await
+        Ok(())
     }
 
     /// Asks for the AI result of a case that has none.
@@ -119,10 +121,12 @@ impl Pipeline {
             return Ok(());
         }
         let now = self.clock.now();
-        let priority = if case.state.set.urgent { self.settings.urgent_priority } else { 0 };
-        let job =
-            NewJob { kind: JobKind::Score, subject: case.state.case_id.to_string(), priority, run_at: now };
-        Ok(self.store.enqueue(job, now).await?)
+        Ok(self.store.enqueue(self.score_job(case.state.case_id, case.state.set.urgent, now), now).await?)
+    }
+
+    fn score_job(&self, case_id: CaseId, urgent: bool, now: Timestamp) -> NewJob {
+        let priority = if urgent { self.settings.urgent_priority } else { 0 };
+        NewJob { kind: JobKind::Score, subject: case_id.to_string(), priority, run_at: now }
     }
 }
 

@@ -16,7 +16,7 @@ mod timers;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::archive::{Archive, ArchiveError};
@@ -95,8 +95,9 @@ enum Next {
 impl Pipeline {
     /// Starts every loop of the pipeline; each ends when the lifecycle stops.
     pub fn start(self: Arc<Self>, lifecycle: &Lifecycle) {
+        let turn = Arc::new(Semaphore::new(1));
         for _ in 0..self.settings.worker_count() {
-            lifecycle.spawn(Arc::clone(&self).work(lifecycle.stop_signal()));
+            lifecycle.spawn(Arc::clone(&self).work(Arc::clone(&turn), lifecycle.stop_signal()));
         }
         lifecycle.spawn(Arc::clone(&self).keep_time(lifecycle.stop_signal()));
         lifecycle.spawn(Arc::clone(&self).watch_models(lifecycle.stop_signal()));
@@ -116,23 +117,34 @@ impl Pipeline {
     }
 
     /// Takes jobs one after another until the stop.
-    async fn work(self: Arc<Self>, stop: CancellationToken) {
-        let mut bell = self.store.work_bell();
-        while !stop.is_cancelled() {
-            bell.mark_unchanged();
-            match self.next_job().await {
-                Ok(Some(job)) => self.run(job).await,
-                Ok(None) => self.wait(&mut bell, &stop, self.settings.poll_ms).await,
-                Err(error) => {
-                    tracing::warn!(%error, "jobs can't be claimed; trying again");
-                    self.wait(&mut bell, &stop, self.settings.poll_ms).await;
-                }
-            }
+    async fn work(self: Arc<Self>, turn: Arc<Semaphore>, stop: CancellationToken) {
+        while let Some(job) = self.next_job(&turn, &stop).await {
+            self.run(job).await;
         }
     }
 
+    /// The next job; `None` once it is time to stop.
+    ///
+    /// One idle worker at a time looks for work, so that each job is looked for once and not by all of them.
+    async fn next_job(&self, turn: &Semaphore, stop: &CancellationToken) -> Option<Job> {
+        let _turn = stop.run_until_cancelled(turn.acquire()).await?.ok()?;
+        let mut bell = self.store.work_bell();
+        while !stop.is_cancelled() {
+            bell.mark_unchanged();
+            match self.due_job().await {
+                Ok(Some(job)) => return Some(job),
+                Ok(None) => self.wait(&mut bell, stop, self.settings.poll_ms).await,
+                Err(error) => {
+                    tracing::warn!(%error, "jobs can't be claimed; trying again");
+                    self.wait(&mut bell, stop, self.settings.poll_ms).await;
+                }
+            }
+        }
+        None
+    }
+
     /// The job that is due; a shadow's only where nothing else is.
-    async fn next_job(&self) -> Result<Option<Job>, StoreError> {
+    async fn due_job(&self) -> Result<Option<Job>, StoreError> {
         for kinds in [&[JobKind::Assemble, JobKind::Score][..], &[JobKind::Shadow][..]] {
             let job = self.store.claim_job(kinds, self.clock.now(), self.settings.lease_ms).await?;
             if job.is_some() {

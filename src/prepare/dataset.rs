@@ -2,10 +2,8 @@
 //!
 //! In: the bytes of a file. Out: tags with slices of those bytes, sequences as nested data sets, encapsulated pixel
 //! data as fragments. Iterative, bounded in depth and in number of elements; copies no value, so that a length that
-//! lies can't make it allocate. Must never interpret a value: that is `attributes`.
-//!
-//! Of a large file with native pixel data the first bytes are enough: the pixels stay where they are ([`InFile`]) and
-//! are read row by row.
+//! lies can't make it allocate. Native pixel data of a large file stay there ([`InFile`]). Must never interpret a value:
+//! that is `attributes`.
 
 use std::fs::File;
 mod header;
@@ -144,8 +142,7 @@ impl SourceBytes {
         Ok(Self { bytes: file, start: position, transfer_syntax, encoding, rest: None })
     }
 
-    /// The same of the first bytes of `file` alone; `None` where the native pixel data of an image don't begin in them
-    /// and reach beyond them, so that the whole file is needed.
+    /// The same of the first bytes of `file`; `None` where no native pixel data begin in them and reach beyond them.
     pub fn open_head(head: Vec<u8>, file: File, size: u64, limits: &Limits) -> Option<Self> {
         let mut source = Self::open(head, limits).ok().filter(|source| source.transfer_syntax != DEFLATED)?;
         source.rest = Some((file, size));
@@ -279,8 +276,8 @@ impl<'a> Parser<'a> {
                 if start + length <= self.bytes.len() as u64 {
                     return false;
                 }
-                let value = Value::InFile(InFile { file, start, length });
-                set.elements.push(Element { tag: PIXEL_DATA, vr, value });
+                let value = InFile { file, start, length };
+                set.elements.push(Element { tag: PIXEL_DATA, vr, value: Value::InFile(value) });
                 true
             }
             _ => false,

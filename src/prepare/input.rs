@@ -21,8 +21,9 @@ use super::scope_check::check_scope;
 use super::spec::{AspectRule, InputSpec, Layout, PhotometricRule, ValueRange, WindowingRule};
 use crate::vocab::{NotProcessed, NotProcessedReason as Reason};
 
-/// Rows that the histogram of an image with a window of its own looks at.
+/// Rows, and columns of them, that the histogram of an image with a window of its own looks at.
 const SAMPLED_ROWS: usize = 256;
+const SAMPLED_COLUMNS: usize = 1024;
 
 /// First bytes of a file that are read before it is known whether more of it has to be in memory.
 const HEAD_BYTES: usize = 64 << 10;
@@ -70,7 +71,7 @@ pub fn prepare_file(
     let looks_at_all = looks_at_values(choice, &attributes);
     let mut histogram = Histogram::new(&frame);
     if looks_at_all {
-        frame.each_row(all.clone(), |_, row| histogram.add(row)).map_err(refused)?;
+        frame.each_row(all.clone(), |_, row| histogram.add(row, 1)).map_err(refused)?;
     }
     // Quality is judged with dense tissue bright, whatever way round the model wants it.
     let dense_bright = Display::new(&frame, &attributes, choice, layout.is_monochrome1(), &histogram);
@@ -85,10 +86,11 @@ pub fn prepare_file(
     let mut resampler = Resampler::new(turned.as_ref().unwrap_or(&dense_bright), &across, &down);
     let mut thumbnail = Thumbnail::new(&frame, &dense_bright);
     let row_step = (frame.rows as usize / SAMPLED_ROWS).max(1);
+    let column_step = (frame.columns as usize / SAMPLED_COLUMNS).max(1);
     frame
         .each_row(all, |y, row| {
             if !looks_at_all && y.is_multiple_of(row_step) {
-                histogram.add(row);
+                histogram.add(row, column_step);
             }
             thumbnail.add(y, row);
             resampler.add(y, row);

@@ -23,6 +23,7 @@ mod resample;
 mod scope;
 mod scope_check;
 mod spec;
+mod whole_window;
 pub mod worker;
 
 pub use input::prepare_file;

@@ -48,7 +48,7 @@ pub fn render_file(
     let unreadable = |error| RenderError::NotDecoded(refused(error));
     let mut histogram = Histogram::new(&frame);
     if looks_at_values(choice, &attributes) {
-        frame.each_row(0..frame.rows as usize, |_, row| histogram.add(row)).map_err(unreadable)?;
+        frame.each_row(0..frame.rows as usize, |_, row| histogram.add(row, 1)).map_err(unreadable)?;
     }
     let turn_round = layout.is_monochrome1() && !frame.colour;
     let mut display = Display::new(&frame, &attributes, choice, turn_round, &histogram);

@@ -157,21 +157,23 @@ impl Store {
 
     /// The due job that goes first; one step along the index of each kind.
     async fn next_due(&self, kinds: &[JobKind], now: Timestamp) -> Result<Option<JobId>, StoreError> {
+        if kinds.is_empty() {
+            return Ok(None);
+        }
+        let mut query = Statement::default();
+        for (place, kind) in kinds.iter().enumerate() {
+            query
+                .push(if place > 0 { " UNION ALL " } else { "" })
+                .push("SELECT * FROM (SELECT priority, claimable_at, job_id FROM jobs WHERE kind = ")
+                .bind(kind.code())
+                .push(" AND claimable_at <= ")
+                .bind(now.to_string())
+                .push(" ORDER BY priority, claimable_at, job_id LIMIT 1) AS due");
+        }
         let mut first: Option<(i64, Timestamp, JobId)> = None;
-        for kind in kinds {
-            let row = sqlx::query(
-                "SELECT priority, claimable_at, job_id FROM jobs WHERE kind = $1 AND claimable_at <= $2 \
-                 ORDER BY priority, claimable_at, job_id LIMIT 1",
-            )
-            .bind(kind.code())
-            .bind(now.to_string())
-            .fetch_optional(&self.reader)
-            .await?;
-            if let Some(row) = row {
-                let found =
-                    (integer(&row, "priority")?, parsed(&row, "claimable_at")?, parsed(&row, "job_id")?);
-                first = Some(first.map_or(found, |other| other.min(found)));
-            }
+        for row in query.build()?.fetch_all(&self.reader).await? {
+            let found = (integer(&row, "priority")?, parsed(&row, "claimable_at")?, parsed(&row, "job_id")?);
+            first = Some(first.map_or(found, |other| other.min(found)));
         }
         Ok(first.map(|(_, _, job_id)| job_id))
     }

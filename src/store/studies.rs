@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
+use super::jobs::{NewJob, upsert_jobs};
 use super::row::{groups, integer, optional_parsed, optional_text, parsed, text};
 use super::statement::Statement;
 use super::{Store, StoreError};
@@ -318,23 +319,32 @@ impl Store {
         if changed == 1 { Ok(()) } else { Err(StoreError::NotFound { what: "held study" }) }
     }
 
-    /// Records that the image set of a study is complete, by which rule; a later image set overwrites it.
+    /// Records that the image set of a study is complete, by which rule, and asks for the work that follows from it;
+    /// a later image set overwrites it.
     pub async fn complete_study(
         &self,
         study: &StudyInstanceUid,
         rule: CompletenessRule,
+        work: &[NewJob],
         now: Timestamp,
     ) -> Result<(), StoreError> {
+        let mut transaction = self.begin_write().await?;
         let changed = sqlx::query(
             "UPDATE studies SET complete_at = $1, completeness_reason = $2 WHERE study_instance_uid = $3",
         )
         .bind(now.to_string())
         .bind(rule.code())
         .bind(study.as_str())
-        .execute(&self.writer)
+        .execute(&mut *transaction)
         .await?
         .rows_affected();
-        if changed == 1 { Ok(()) } else { Err(StoreError::NotFound { what: "study" }) }
+        if changed != 1 {
+            return Err(StoreError::NotFound { what: "study" });
+        }
+        upsert_jobs(&mut transaction, work, now).await?;
+        transaction.commit().await?;
+        self.ring();
+        Ok(())
     }
 }
 
