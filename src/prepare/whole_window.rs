@@ -46,7 +46,7 @@ impl WholeWindow {
         if part >= WHOLE {
             sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += windowed(*value));
         } else {
-            sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += windowed(*value) * part >> 16);
+            sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += (windowed(*value) * part) >> 16);
         }
     }
 
