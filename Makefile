@@ -70,6 +70,7 @@ models: runtime ## train every shipped model again, on the CPU, and write graph,
 	var/training/venv/bin/python training/train.py chest
 	var/training/venv/bin/python training/train.py mammo
 	var/training/venv/bin/python training/self_test.py models/chest-phantom-1.0.0 models/mammo-phantom-1.0.0
+	var/training/venv/bin/python training/models_page.py
 
 real-files: build peers ## push the real files of ../shared/data at a service and write docs/real-files.md
 	@if [ -x .venv/bin/python ]; then .venv/bin/python scripts/real_files.py; \
