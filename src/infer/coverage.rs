@@ -69,6 +69,7 @@ pub fn is_quality(reason: NotProcessedReason) -> bool {
         | R::LateralView
         | R::UnderAge
         | R::OverAge
+        | R::NotSynthetic
         | R::Implant
         | R::SpotOrMagnification
         | R::ForProcessing
@@ -98,7 +99,7 @@ fn distance_from_scored(reason: NotProcessedReason) -> u8 {
         R::OutOfDistribution => 2,
         R::Blank | R::Clipped | R::Inverted => 3,
         R::Undecodable | R::TooFewBits | R::TooSmall | R::TooLarge | R::NotGreyscale => 4,
-        R::UnderAge | R::OverAge | R::Implant => 5,
+        R::UnderAge | R::OverAge | R::NotSynthetic | R::Implant => 5,
         R::ForProcessing | R::SpotOrMagnification => 6,
         R::WrongBodyPart => 7,
         R::LateralView | R::UnsupportedView => 8,

@@ -50,13 +50,15 @@ pub(super) fn in_force<'a>(
     let free = here.iter().copied().filter(|(folder, _)| role(folder).is_none());
     let (demonstrations, real): (Vec<_>, Vec<_>) = free.partition(|(_, manifest)| manifest.demonstration);
     // A demonstration stands back for the ages that another model speaks for.
-    let stands_back = |one: &Manifest| real.iter().any(|(_, other)| ages_overlap(one, other));
+    let stands_back = |one: &Manifest| real.iter().any(|(_, other)| overlap(one, other));
     let shown: Vec<_> = demonstrations.into_iter().filter(|(_, manifest)| !stands_back(manifest)).collect();
-    let candidates: Vec<_> = real.iter().copied().chain(shown).collect();
-    let overlap = candidates.iter().enumerate().any(|(index, (_, one))| {
-        candidates.iter().skip(index + 1).any(|(_, other)| ages_overlap(one, other))
+    // What takes drawn images alone comes first: it lets go of a real one by its tags.
+    let mut candidates: Vec<_> = real.iter().copied().chain(shown).collect();
+    candidates.sort_by_key(|(_, manifest)| !manifest.scope.only_phantoms);
+    let contested = candidates.iter().enumerate().any(|(index, (_, one))| {
+        candidates.iter().skip(index + 1).any(|(_, other)| overlap(one, other))
     });
-    match (candidates.len(), overlap) {
+    match (candidates.len(), contested) {
         (0, _) => Err("none is there".to_owned()),
         (several, true) => Err(format!(
             "{several} are there for the same patients; name one in infer.active.{pathway}, or `doubleread model activate` one"
@@ -65,8 +67,11 @@ pub(super) fn in_force<'a>(
     }
 }
 
-/// Whether two models speak for some age together.
-fn ages_overlap(one: &Manifest, other: &Manifest) -> bool {
+/// Whether two models speak for some images together: of an age that both take, and both real or both drawn.
+fn overlap(one: &Manifest, other: &Manifest) -> bool {
+    if one.scope.only_phantoms != other.scope.only_phantoms {
+        return false;
+    }
     let from = |m: &Manifest| m.scope.min_age_years.unwrap_or(0.0);
     let to = |m: &Manifest| m.scope.max_age_years.unwrap_or(f64::INFINITY);
     from(one) <= to(other) && from(other) <= to(one)
@@ -108,6 +113,9 @@ mod tests {
         let demonstration = manifest("min_age_years = 16.0", true);
         let all = [("adult-1", &adult), ("child-1", &child), ("demo-1", &demonstration)];
         assert_eq!(choice(&[], &[], &all).unwrap(), ["adult-1", "child-1"]);
+        let phantoms = manifest("min_age_years = 16.0\nonly_phantoms = true", true);
+        let with_phantoms = [("adult-1", &adult), ("child-1", &child), ("drawn-1", &phantoms)];
+        assert_eq!(choice(&[], &[], &with_phantoms).unwrap(), ["drawn-1", "adult-1", "child-1"]);
         assert_eq!(
             choice(&[], &[], &all[1..]).unwrap(),
             ["child-1", "demo-1"],

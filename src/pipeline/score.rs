@@ -148,7 +148,10 @@ impl Pipeline {
             if !other_population(&result) {
                 return Ok(result);
             }
-            refused.get_or_insert(result);
+            // The age says more to a radiographer than that a demonstration was not meant.
+            if refused.as_ref().is_none_or(is_for_phantoms) {
+                refused = Some(result);
+            }
         }
         refused.ok_or(StageError::Gone("model"))
     }
@@ -162,13 +165,17 @@ impl Pipeline {
     }
 }
 
-/// Whether a model said only that it was made for patients of another age.
+/// Whether a model said only that it was made for other patients, or for none.
 fn other_population(result: &AiResult) -> bool {
     use NotProcessedReason as R;
     match &result.outcome {
-        AiOutcome::NotProcessed(why) => matches!(why.reason, R::UnderAge | R::OverAge),
+        AiOutcome::NotProcessed(why) => matches!(why.reason, R::UnderAge | R::OverAge | R::NotSynthetic),
         AiOutcome::Normal | AiOutcome::Abnormal | AiOutcome::QualityFail { .. } => false,
     }
+}
+
+fn is_for_phantoms(result: &AiResult) -> bool {
+    matches!(&result.outcome, AiOutcome::NotProcessed(why) if why.reason == NotProcessedReason::NotSynthetic)
 }
 
 impl From<InferError> for StageError {

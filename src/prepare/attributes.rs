@@ -54,6 +54,8 @@ pub(super) struct PixelLayout {
 pub(super) struct Attributes {
     pub sop_class: String,
     pub modality: String,
+    /// Manufacturer and Manufacturer's Model Name.
+    pub equipment: (String, String),
     pub body_part: String,
     /// Code and meaning of Anatomic Region Sequence, flat.
     pub regions: Vec<String>,
@@ -266,6 +268,7 @@ impl Attributes {
         Self {
             sop_class: reader.text(0x0008_0016),
             modality: reader.text(0x0008_0060),
+            equipment: (reader.text(0x0008_0070), reader.text(0x0008_1090)),
             body_part: reader.text(0x0018_0015),
             regions: codes(0x0008_2218),
             views: named(0x0018_5101).into_iter().chain(codes(0x0054_0220)).collect(),

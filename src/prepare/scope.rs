@@ -27,6 +27,9 @@ pub struct Scope {
     pub max_age_years: Option<f64>,
     /// Whether an image is refused when neither age nor birth date is known and a limit of age is set.
     pub refuse_unknown_age: bool,
+    /// Whether it was made for images of the project's own generator alone; those say so in Manufacturer's Model Name
+    /// (0008,1090), and any other image is refused.
+    pub only_phantoms: bool,
     /// Whether `FOR PROCESSING` pixels (0008,0068) are let through.
     pub allow_for_processing: bool,
     /// Whether implant views are let through (Breast Implant Present, implant displaced view).
@@ -67,6 +70,7 @@ impl Default for Scope {
             min_age_years: None,
             max_age_years: None,
             refuse_unknown_age: false,
+            only_phantoms: false,
             allow_for_processing: false,
             allow_implants: false,
             allow_spot_or_magnification: false,

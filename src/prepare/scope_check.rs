@@ -72,6 +72,10 @@ pub(super) fn check_scope(
     layout: &PixelLayout,
     scope: &Scope,
 ) -> Result<(), NotProcessed> {
+    if scope.only_phantoms && !is_phantom(attributes) {
+        let detail = "Manufacturer and model name are not those of the phantom generator";
+        return Err(refusal(Reason::NotSynthetic, detail));
+    }
     check_kind(attributes, scope)?;
     check_body_part(attributes, scope)?;
     check_view(attributes, scope)?;
@@ -98,6 +102,12 @@ pub(super) fn check_scope(
         return Err(refusal(Reason::UnsupportedObject, format!("{} frames, not one image", layout.frames)));
     }
     Ok(())
+}
+
+/// Whether the image says that the project's own generator drew it.
+fn is_phantom(attributes: &Attributes) -> bool {
+    let (manufacturer, model) = &attributes.equipment;
+    manufacturer.trim() == "Doubleread" && model.trim() == "Phantom generator"
 }
 
 fn check_kind(attributes: &Attributes, scope: &Scope) -> Result<(), NotProcessed> {

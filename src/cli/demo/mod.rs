@@ -17,7 +17,6 @@ use super::compose::Service;
 use super::output::{Progress, push_with_progress, table};
 use crate::config::{self, Config, ConfigError, Flag};
 use crate::http::loopback_record::{self, Faults};
-use crate::infer::Active;
 use crate::lifecycle::Lifecycle;
 use crate::receive::send::Target;
 use crate::store::Store;
@@ -40,9 +39,6 @@ pub(super) struct Demo {
     record: SocketAddr,
 }
 
-/// The models that were made from phantoms.
-const CHEST_MODEL: &str = "chest-phantom-1.0.0";
-const MAMMO_MODEL: &str = "mammo-phantom-1.0.0";
 /// Quiet time of the demonstration, seconds: a set without its expected views is taken soon.
 const QUIET_SECONDS: u32 = 3;
 /// Longest that the demonstration waits for AI results, and for reading and posting, seconds.
@@ -123,10 +119,6 @@ fn demo_config(path: Option<&Path>, flags: &[Flag]) -> Result<Config, ConfigErro
     }
     if layered.is_default("completeness.quiet_seconds") {
         config.completeness.quiet_seconds = QUIET_SECONDS;
-    }
-    if config.infer.active == Active::default() {
-        // The studies are phantoms; models of real images rightly refuse them.
-        config.infer.active = Active { chest: vec![CHEST_MODEL.into()], mammo: vec![MAMMO_MODEL.into()] };
     }
     Ok(config)
 }
