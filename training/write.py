@@ -201,7 +201,7 @@ def card(setting, figures, folder, _):
         preprocessing=tomllib.loads((folder / "manifest.toml").read_text())["input"]["preprocessing"],
         layers=len(layers), cells=f"{setting['width'] // stride} x {setting['height'] // stride}",
         size=(folder / "model.onnx").stat().st_size / 1000, parity=figures["parity"],
-        scope=("CR and DX of the chest, PA and AP, from 16 years of age." if chest else
+        scope=("images that say they were drawn by our own generator, CR and DX of the chest, PA and AP, from 16 years of age." if chest else
                "MG for presentation, CC and MLO, four views, no implants, no spot or magnification views."),
         n_test=figures["n"]["test"], unit=unit, labels="\n".join(rows), points="\n".join(points), overall=labels[0],
         groups="\n".join(f"| {g} | {k} | {a:.3f} ({lo:.3f} to {hi:.3f}) |" for g, (k, a, lo, hi) in figures["groups"].items()),

@@ -55,9 +55,10 @@ pub(super) fn in_force<'a>(
     // What takes drawn images alone comes first: it lets go of a real one by its tags.
     let mut candidates: Vec<_> = real.iter().copied().chain(shown).collect();
     candidates.sort_by_key(|(_, manifest)| !manifest.scope.only_phantoms);
-    let contested = candidates.iter().enumerate().any(|(index, (_, one))| {
-        candidates.iter().skip(index + 1).any(|(_, other)| overlap(one, other))
-    });
+    let contested = candidates
+        .iter()
+        .enumerate()
+        .any(|(index, (_, one))| candidates.iter().skip(index + 1).any(|(_, other)| overlap(one, other)));
     match (candidates.len(), contested) {
         (0, _) => Err("none is there".to_owned()),
         (several, true) => Err(format!(
