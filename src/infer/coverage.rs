@@ -91,7 +91,7 @@ pub fn is_quality(reason: NotProcessedReason) -> bool {
 }
 
 /// How far an image was from being scored: small when it was the right kind of image and failed late.
-fn distance_from_scored(reason: NotProcessedReason) -> u8 {
+pub fn distance_from_scored(reason: NotProcessedReason) -> u8 {
     use NotProcessedReason as R;
     match reason {
         R::IdentityConflict => 0,
@@ -99,12 +99,13 @@ fn distance_from_scored(reason: NotProcessedReason) -> u8 {
         R::OutOfDistribution => 2,
         R::Blank | R::Clipped | R::Inverted => 3,
         R::Undecodable | R::TooFewBits | R::TooSmall | R::TooLarge | R::NotGreyscale => 4,
-        R::UnderAge | R::OverAge | R::NotSynthetic | R::Implant => 5,
+        R::UnderAge | R::OverAge | R::Implant => 5,
         R::ForProcessing | R::SpotOrMagnification => 6,
         R::WrongBodyPart => 7,
         R::LateralView | R::UnsupportedView => 8,
         R::MissingPixels | R::MissingViews => 9,
         R::WrongModality | R::UnsupportedObject => 10,
+        R::NotSynthetic => 11,
     }
 }
 

@@ -27,7 +27,7 @@ mod settings;
 
 pub use calibrate::{Activation, Calibration};
 pub use case::{CaseImage, score_case};
-pub use coverage::is_quality;
+pub use coverage::{distance_from_scored, is_quality};
 pub use engine::{Engine, Scored};
 pub use error::InferError;
 pub use graph::{ActivationMap, RawOutput};

@@ -124,7 +124,7 @@ impl Pipeline {
 
     async fn result_of(&self, case: &StoredCase) -> Result<AiResult, StageError> {
         match self.models.in_force(case.state.set.pathway) {
-            Ok(engines) => self.first_for_the_patient(&engines, case).await,
+            Ok(engines) => self.first_that_scores(&engines, case).await,
             Err(error) if !self.models.is_loaded() => Err(StageError::NotYet(error.to_string())),
             Err(error) => {
                 tracing::error!(case.id = %case.state.case_id, %error, "no model for this case");
@@ -135,25 +135,23 @@ impl Pipeline {
         }
     }
 
-    /// What the first model says whose scope takes the patient's age; where none does, what the one said that came
-    /// nearest.
-    async fn first_for_the_patient(
+    /// What the first model says that scores the case; where none does, the reason that came nearest to being scored.
+    /// A model that was made for others refuses by the tags, before anything is decoded.
+    async fn first_that_scores(
         &self,
         engines: &[Arc<Engine>],
         case: &StoredCase,
     ) -> Result<AiResult, StageError> {
-        let mut refused: Option<AiResult> = None;
+        let mut nearest: Option<(u8, AiResult)> = None;
         for engine in engines {
             let result = self.scorer().score(engine, case, self.clock.now()).await?;
-            if !other_population(&result) {
-                return Ok(result);
-            }
-            // The age says more to a radiographer than that a demonstration was not meant.
-            if refused.as_ref().is_none_or(is_for_phantoms) {
-                refused = Some(result);
+            let AiOutcome::NotProcessed(why) = &result.outcome else { return Ok(result) };
+            let distance = infer::distance_from_scored(why.reason);
+            if nearest.as_ref().is_none_or(|(least, _)| distance < *least) {
+                nearest = Some((distance, result));
             }
         }
-        refused.ok_or(StageError::Gone("model"))
+        nearest.map(|(_, result)| result).ok_or(StageError::Gone("model"))
     }
 
     pub(super) fn scorer(&self) -> Scorer {
@@ -163,19 +161,6 @@ impl Pipeline {
             decoders: Arc::clone(&self.decoders),
         }
     }
-}
-
-/// Whether a model said only that it was made for other patients, or for none.
-fn other_population(result: &AiResult) -> bool {
-    use NotProcessedReason as R;
-    match &result.outcome {
-        AiOutcome::NotProcessed(why) => matches!(why.reason, R::UnderAge | R::OverAge | R::NotSynthetic),
-        AiOutcome::Normal | AiOutcome::Abnormal | AiOutcome::QualityFail { .. } => false,
-    }
-}
-
-fn is_for_phantoms(result: &AiResult) -> bool {
-    matches!(&result.outcome, AiOutcome::NotProcessed(why) if why.reason == NotProcessedReason::NotSynthetic)
 }
 
 impl From<InferError> for StageError {
