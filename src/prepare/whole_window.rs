@@ -46,7 +46,9 @@ impl WholeWindow {
         if part >= WHOLE {
             sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += windowed(*value));
         } else {
-            sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += (windowed(*value) * part) >> 16);
+            // Rounded, so that the parts of many rows don't add up to a shift.
+            let share = |value: u16| (windowed(value) * part + WHOLE / 2) >> 16;
+            sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += share(*value));
         }
     }
 
