@@ -112,7 +112,7 @@ impl Default for Settings {
             element_length: u64::from(u32::MAX),
             sequence_depth: 64,
             inflated_size: 1 << 30,
-            buffer_size: 512 * 1024,
+            buffer_size: 1024 * 1024,
             commit_batch: 64,
             commit_queue: 256,
             quarantine: super::QuarantineSettings::default(),

@@ -59,7 +59,8 @@ impl House {
         std::fs::create_dir(at("models")).unwrap();
         let text = format!(
             "[service]\ndata_dir = {data:?}\nsynthetic_patients = true\n[database]\nurl = {database_url:?}\n\
-             [receive]\nlisten = \"127.0.0.1:0\"\n[http]\nlisten = \"127.0.0.1:0\"\n\
+             [receive]\nlisten = \"127.0.0.1:0\"\n\
+             [receive.quarantine]\nobjects = 100000\nobjects_per_source_hour = 100000\n[http]\nlisten = \"127.0.0.1:0\"\n\
              [infer]\nmodels_dir = {models:?}\n[pipeline]\nlease_ms = 2000\n[telemetry]\nformat = \"json\"\n",
             data = at("data"),
             models = at("models"),
