@@ -19,8 +19,8 @@ Written by `python training/models_page.py` from the manifests and cards under `
 training run measured and wrote into its card. **All of them are investigational; none is a medical device.**
 `doubleread model list` shows them with their roles, `model show NAME --card` prints a card.
 
-A case goes to the first model in force whose scope takes the patient's age. Where nobody has decided, a demonstration speaks
-only for patients for whom no other model does.
+A case goes to the first model in force that scores it: scopes tell adults, children and drawn images apart. Where nobody has decided,
+a demonstration speaks only where no other model does.
 """
 
 
