@@ -144,12 +144,12 @@ async fn r22_a_stop_during_eight_associations_finishes_the_objects_in_flight_wit
     for number in 0..8 {
         let (uid, study) = (format!("2.25.{number}1.1.1"), format!("2.25.{number}1"));
         let path = house.folder.path().join(format!("{number}.dcm"));
-        let bytes = film(&uid, &study, &vec![number; 800_000]);
+        let bytes = film(&uid, &study, &vec![number; 2_400_000]);
         std::fs::write(&path, &bytes).unwrap();
         let data_set = data_set_of(&bytes);
         let mut peer = Raw::associate(house.address, &[(1, CR, EXPLICIT)], 0).await;
         peer.send(&value(1, true, true, &request(0x0001, CR, &uid, true))).await;
-        for part in data_set[..600_000].chunks(100_000) {
+        for part in data_set[..2_200_000].chunks(100_000) {
             peer.send(&value(1, false, false, part)).await;
         }
         stored.insert(uid, path);
@@ -162,7 +162,7 @@ async fn r22_a_stop_during_eight_associations_finishes_the_objects_in_flight_wit
     house.ask_to_stop();
     assert!(idle.is_ended().await, "an idle association was kept at the stop");
     for (peer, data_set) in &mut peers {
-        peer.send(&value(1, false, true, &data_set[600_000..])).await;
+        peer.send(&value(1, false, true, &data_set[2_200_000..])).await;
         assert_eq!(peer.status().await, 0, "an object in flight was not finished");
     }
     let status = house.ended().await;
