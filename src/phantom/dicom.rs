@@ -112,9 +112,14 @@ fn common(set: &mut DataSet, phantom: &Phantom, identity: &Identity, class: &str
     }
     set.text(tags::ACCESSION_NUMBER, VR::SH, &study.accession_number);
     set.text(tags::MANUFACTURER, VR::LO, "Doubleread");
-    set.text(tags::INSTITUTION_NAME, VR::LO, "Synthetic phantom, no patient");
+    // A film that was only wrapped is no phantom; models tell the two apart by the equipment.
+    let (institution, equipment) = match phantom.truth.synthetic {
+        true => ("Synthetic phantom, no patient", "Phantom generator"),
+        false => ("Published film, synthetic identity", "Film wrapper"),
+    };
+    set.text(tags::INSTITUTION_NAME, VR::LO, institution);
     set.empty(tags::REFERRING_PHYSICIAN_NAME, VR::PN);
-    set.text(tags::MANUFACTURER_MODEL_NAME, VR::LO, "Phantom generator");
+    set.text(tags::MANUFACTURER_MODEL_NAME, VR::LO, equipment);
     set.text(tags::SOFTWARE_VERSIONS, VR::LO, GENERATOR);
     set.text(tags::DEVICE_SERIAL_NUMBER, VR::LO, "0");
     set.text(tags::PATIENT_NAME, VR::PN, &study.patient_name);
@@ -123,7 +128,14 @@ fn common(set: &mut DataSet, phantom: &Phantom, identity: &Identity, class: &str
     set.text(tags::PATIENT_BIRTH_DATE, VR::DA, &birth_date(&study.study_date, phantom.age_years));
     set.text(tags::PATIENT_SEX, VR::CS, phantom.sex.code());
     set.text(tags::PATIENT_AGE, VR::AS, &format!("{:03}Y", phantom.age_years.min(999)));
-    set.text(tags::PATIENT_COMMENTS, VR::LT, &format!("Synthetic image, seed {}", phantom.truth.seed));
+    set.text(
+        tags::PATIENT_COMMENTS,
+        VR::LT,
+        &match phantom.truth.synthetic {
+            true => format!("Synthetic image, seed {}", phantom.truth.seed),
+            false => "Published film under a synthetic identity".to_owned(),
+        },
+    );
     set.text(tags::STUDY_INSTANCE_UID, VR::UI, &study.study_instance_uid);
     set.text(tags::SERIES_INSTANCE_UID, VR::UI, &identity.series_instance_uid);
     set.text(tags::STUDY_ID, VR::SH, &study.accession_number);
