@@ -11,12 +11,11 @@ use base64::engine::general_purpose::STANDARD;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::images::ai_for;
+use super::images::{ai_for, instance_for};
 use crate::http::caller::Caller;
 use crate::http::error::{ErrorBody, HttpError};
 use crate::http::state::AppState;
 use crate::prepare::png_of_colour;
-use crate::vocab::SopInstanceUid;
 
 /// Amber, which no grey of a film is.
 const COLOUR: [u8; 3] = [242, 150, 40];
@@ -38,13 +37,10 @@ async fn heat_map(
     caller: Caller,
     Path(uid): Path<String>,
 ) -> Result<Response, HttpError> {
-    let uid: SopInstanceUid = uid.parse().map_err(|_| HttpError::NotFound)?;
-    let instance = state.store.instance(&uid).await?.ok_or(HttpError::NotFound)?;
-    if !caller.may_see(&instance.site) {
-        return Err(HttpError::NotFound);
-    }
+    let instance = instance_for(&state, &caller, &uid).await?;
     let result = ai_for(&state, &caller, &instance).await?;
-    let map = result.heat_maps.into_iter().find(|map| map.place.sop_instance_uid == uid);
+    let map =
+        result.heat_maps.into_iter().find(|map| map.place.sop_instance_uid == instance.sop_instance_uid);
     let map = map.ok_or(HttpError::NotFound)?;
     let weights = STANDARD.decode(&map.weights).map_err(|error| HttpError::internal(&error))?;
     let png = png_of_colour(&shades(&weights), map.columns, map.rows)

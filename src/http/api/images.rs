@@ -81,11 +81,7 @@ async fn rendered(
     Query(how): Query<HowToShow>,
     headers: HeaderMap,
 ) -> Result<Response, HttpError> {
-    let uid: SopInstanceUid = uid.parse().map_err(|_| HttpError::NotFound)?;
-    let instance = state.store.instance(&uid).await?.ok_or(HttpError::NotFound)?;
-    if !caller.may_see(&instance.site) {
-        return Err(HttpError::NotFound);
-    }
+    let instance = instance_for(&state, &caller, &uid).await?;
     let request = how.request(&state)?;
     let regions = match how.overlay {
         true => {
@@ -126,6 +122,20 @@ fn not_shown(error: RenderError) -> HttpError {
         }
         RenderError::BadRequest(problem) => HttpError::BadRequest(problem),
     }
+}
+
+/// An instance that the caller may see; one of another site is not there (S08).
+pub(super) async fn instance_for(
+    state: &AppState,
+    caller: &Caller,
+    uid: &str,
+) -> Result<Instance, HttpError> {
+    let uid: SopInstanceUid = uid.parse().map_err(|_| HttpError::NotFound)?;
+    let instance = state.store.instance(&uid).await?.ok_or(HttpError::NotFound)?;
+    if !caller.may_see(&instance.site) {
+        return Err(HttpError::NotFound);
+    }
+    Ok(instance)
 }
 
 /// What the AI said of the case of an image, where the caller's view of that case holds it.
