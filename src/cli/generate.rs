@@ -6,10 +6,13 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 
 use crate::phantom::{
-    BreastLesion, ChestLesion, ChestView, GeneratedInstance, LesionKind, StudyOptions, generate_study,
-    wrapped_film,
+    BreastLesion, ChestLesion, ChestView, GeneratedInstance, LesionKind, Photometric, StudyOptions,
+    generate_study, wrapped_film,
 };
-use crate::vocab::{Clock, FindingCode, Pathway, Side, SystemClock};
+use crate::vocab::{Clock, FindingCode, MammoView, Pathway, Side, SystemClock};
+
+/// How the name of a segmentation beside its image ends; `send` leaves such files out.
+pub(super) const TRUTH_ENDING: &str = ".truth.dcm";
 
 /// What to generate, as `send` takes it.
 #[derive(Debug, Clone, clap::Args)]
@@ -31,7 +34,7 @@ pub(super) struct Details {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Finding to put in; may be repeated. Chest: consolidation, pleural_effusion, pneumothorax, nodule, mass,
-    /// cardiomegaly. Mammo: mass, spiculated, calcification, distortion
+    /// cardiomegaly. Mammo: mass, spiculated, calcifications, distortion
     #[arg(long = "finding", value_name = "FINDING")]
     findings: Vec<String>,
     /// Side of the findings: left or right (default: the seed decides)
@@ -55,18 +58,111 @@ pub(super) struct Phantom {
     pathway: Pathway,
     #[command(flatten)]
     details: Details,
-    /// Folder to write to; each image has its truth as JSON beside it
+    #[command(flatten)]
+    look: Look,
+    /// Folder to write to; each image has its truth beside it: JSON, and a DICOM Segmentation (.truth.dcm) where
+    /// something was put in
     #[arg(long)]
     out: PathBuf,
+    /// Draw and encode, but write nothing: how fast is it?
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// What else `phantom` can be told.
+#[derive(Debug, Clone, clap::Args)]
+struct Look {
+    /// View, may be repeated. Chest: PA, AP, LAT (default PA). Mammo: RCC, LCC, RMLO, LMLO (default: all four)
+    #[arg(long = "view", value_name = "VIEW")]
+    views: Vec<String>,
+    /// Breast density, BI-RADS a to d (default: the seed decides)
+    #[arg(long, value_parser = ["a", "b", "c", "d"])]
+    density: Option<String>,
+    /// Breasts with implants
+    #[arg(long)]
+    implant: bool,
+    /// Age in years (default: the seed decides)
+    #[arg(long)]
+    age: Option<u32>,
+    /// Bits Stored
+    #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u16).range(8..=16))]
+    bits: u16,
+    /// The lowest value is white (MONOCHROME1)
+    #[arg(long)]
+    monochrome1: bool,
+    /// Study Date and Time, such as 20260105093000 (default: now); with it the same seed gives the same bytes
+    #[arg(long, value_name = "YYYYMMDDHHMMSS")]
+    date_time: Option<String>,
+}
+
+impl Look {
+    fn put_into(&self, pathway: Pathway, options: &mut StudyOptions) -> anyhow::Result<()> {
+        if !self.views.is_empty() {
+            match pathway {
+                Pathway::Chest => {
+                    let named = |word: &String| {
+                        let all = [ChestView::Pa, ChestView::Ap, ChestView::Lateral];
+                        let found = all.into_iter().find(|view| view.code() == word.to_uppercase());
+                        found.with_context(|| format!("--view is PA, AP or LAT, not {word:?}"))
+                    };
+                    options.chest_views = self.views.iter().map(named).collect::<anyhow::Result<_>>()?;
+                }
+                Pathway::Mammo => {
+                    let named = |word: &String| {
+                        let mut all = MammoView::STANDARD.into_iter();
+                        let found = all.find(|view| view.to_string() == word.to_uppercase());
+                        found.with_context(|| format!("--view is RCC, LCC, RMLO or LMLO, not {word:?}"))
+                    };
+                    options.mammo_views = self.views.iter().map(named).collect::<anyhow::Result<_>>()?;
+                }
+            }
+        }
+        let letters = ["a", "b", "c", "d"].into_iter().zip(1_u8..);
+        options.density = letters.into_iter().find(|l| Some(l.0) == self.density.as_deref()).map(|l| l.1);
+        options.implant = self.implant;
+        options.age_years = self.age;
+        options.bits_stored = self.bits;
+        if self.monochrome1 {
+            options.photometric = Photometric::Monochrome1;
+        }
+        if let Some(text) = &self.date_time {
+            let digits = text.len() == 14 && text.bytes().all(|byte| byte.is_ascii_digit());
+            anyhow::ensure!(digits, "--date-time needs fourteen digits, YYYYMMDDHHMMSS");
+            let (date, time) = text.split_at(8);
+            options.date_time = (date.to_owned(), time.to_owned());
+        }
+        Ok(())
+    }
 }
 
 pub(super) fn run_phantom(arguments: &Phantom) -> anyhow::Result<ExitCode> {
     use std::io::Write;
-    let files = write(arguments.pathway, &arguments.details, &arguments.out)?;
-    let mut out = std::io::stdout().lock();
-    for file in files {
-        writeln!(out, "{}", file.display())?;
+    let mut options = options(arguments.pathway, &arguments.details)?;
+    arguments.look.put_into(arguments.pathway, &mut options)?;
+    if !arguments.dry_run {
+        std::fs::create_dir_all(&arguments.out)?;
     }
+    let mut out = std::io::stdout().lock();
+    let (mut images, started) = (0_u32, std::time::Instant::now());
+    for seed in seeds(&arguments.details) {
+        for instance in generate_study(arguments.pathway, seed, &options) {
+            images += 1;
+            if arguments.dry_run {
+                std::hint::black_box(instance.part10()?);
+                continue;
+            }
+            let path = write_instance(&instance, &arguments.out)?;
+            if let Some(truth) = instance.segmentation()? {
+                let mut name = path.with_extension("").into_os_string();
+                name.push(TRUTH_ENDING);
+                std::fs::write(name, truth)?;
+            }
+            writeln!(out, "{}", path.display())?;
+        }
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    // One thread draws and writes, so this is the figure of one core.
+    eprintln!("{images} images in {seconds:.2} s, {:.1} a second on one core", f64::from(images) / seconds);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -93,12 +189,17 @@ fn write(pathway: Pathway, details: &Details, folder: &Path) -> anyhow::Result<V
     std::fs::create_dir_all(folder)?;
     let options = options(pathway, details)?;
     let mut files = Vec::new();
-    for seed in (0..details.count).map(|n| details.seed.wrapping_add(n)) {
+    for seed in seeds(details) {
         for instance in generate_study(pathway, seed, &options) {
             files.push(write_instance(&instance, folder)?);
         }
     }
     Ok(files)
+}
+
+fn seeds(details: &Details) -> impl Iterator<Item = u64> {
+    let first = details.seed;
+    (0..details.count).map(move |n| first.wrapping_add(n))
 }
 
 fn write_instance(instance: &GeneratedInstance, folder: &Path) -> anyhow::Result<PathBuf> {
@@ -149,7 +250,13 @@ fn options(pathway: Pathway, details: &Details) -> anyhow::Result<StudyOptions> 
 }
 
 fn lesion_kind(word: &str) -> anyhow::Result<LesionKind> {
-    let found = LesionKind::ALL.into_iter().find(|kind| kind.code() == word);
+    let short = match word {
+        "mass" | "round" => Some(LesionKind::Mass),
+        "spiculated" => Some(LesionKind::Spiculated),
+        "calcification" | "calcifications" => Some(LesionKind::Calcifications),
+        _ => None,
+    };
+    let found = short.or_else(|| LesionKind::ALL.into_iter().find(|kind| kind.code() == word));
     found.with_context(|| {
         let known: Vec<&str> = LesionKind::ALL.iter().map(|kind| kind.code()).collect();
         format!("{word} can't be drawn; one of {} can", known.join(", "))

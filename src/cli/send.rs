@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 
-use super::generate::{Generate, wrap_film, write_studies};
+use super::generate::{Generate, TRUTH_ENDING, wrap_film, write_studies};
 use super::output::push_with_progress;
 use crate::receive::send::{Outcome, Sent, Target};
 use crate::vocab::AeTitle;
@@ -146,7 +146,9 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
     for entry in entries {
         let name = entry.file_name();
         let name = name.to_string_lossy();
-        let text = [".md", ".json", ".csv", ".txt", ".toml"].iter().any(|ending| name.ends_with(ending));
+        let text = [".md", ".json", ".csv", ".txt", ".toml", TRUTH_ENDING]
+            .iter()
+            .any(|ending| name.ends_with(ending));
         if !name.starts_with('.') && !text {
             collect(&entry.path(), files)?;
         }

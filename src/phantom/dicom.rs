@@ -16,36 +16,38 @@ use crate::vocab::{MammoView, Projection, Side};
 
 /// Height of the field of a chest film, in millimetres (35 by 43 cm detector).
 const CHEST_HEIGHT_MM: f32 = 430.0;
+/// Height of the field of a film of a hand, in millimetres.
+const HAND_HEIGHT_MM: f32 = 240.0;
 /// Our Implementation Class UID for files that the generator writes.
-const IMPLEMENTATION: &str = "2.25.136245786712530246379045371204897330173";
+pub(super) const IMPLEMENTATION: &str = "2.25.136245786712530246379045371204897330173";
 
-struct DataSet(InMemDicomObject);
+pub(super) struct DataSet(pub(super) InMemDicomObject);
 
 impl DataSet {
-    fn text(&mut self, tag: Tag, vr: VR, value: &str) {
+    pub(super) fn text(&mut self, tag: Tag, vr: VR, value: &str) {
         self.0.put(DataElement::new(tag, vr, PrimitiveValue::from(value)));
     }
-    fn several(&mut self, tag: Tag, vr: VR, values: &[&str]) {
+    pub(super) fn several(&mut self, tag: Tag, vr: VR, values: &[&str]) {
         let strings = values.iter().map(|v| (*v).to_owned()).collect();
         self.0.put(DataElement::new(tag, vr, PrimitiveValue::Strs(strings)));
     }
-    fn empty(&mut self, tag: Tag, vr: VR) {
+    pub(super) fn empty(&mut self, tag: Tag, vr: VR) {
         self.0.put(DataElement::new(tag, vr, PrimitiveValue::Empty));
     }
-    fn number(&mut self, tag: Tag, value: u16) {
+    pub(super) fn number(&mut self, tag: Tag, value: u16) {
         self.0.put(DataElement::new(tag, VR::US, PrimitiveValue::from(value)));
     }
-    fn items(&mut self, tag: Tag, items: Vec<InMemDicomObject>) {
+    pub(super) fn items(&mut self, tag: Tag, items: Vec<InMemDicomObject>) {
         self.0.put(DataElement::new(tag, VR::SQ, Value::from(DataSetSequence::from(items))));
     }
-    fn code(&mut self, tag: Tag, code: Code) {
+    pub(super) fn code(&mut self, tag: Tag, code: Code) {
         self.items(tag, vec![code.item().0]);
     }
 }
 
 /// A SNOMED CT concept: code and meaning.
 #[derive(Clone, Copy)]
-struct Code(&'static str, &'static str);
+pub(super) struct Code(pub(super) &'static str, pub(super) &'static str);
 
 impl Code {
     fn item(self) -> DataSet {
@@ -85,7 +87,7 @@ pub fn write_dicom(
     Ok(bytes)
 }
 
-fn sop_class(kind: ImageKind) -> &'static str {
+pub(super) fn sop_class(kind: ImageKind) -> &'static str {
     match kind {
         ImageKind::Chest { view: ChestView::Pa | ChestView::Lateral } => {
             uids::DIGITAL_X_RAY_IMAGE_STORAGE_FOR_PRESENTATION
@@ -98,7 +100,7 @@ fn sop_class(kind: ImageKind) -> &'static str {
 }
 
 /// Patient, study, series, equipment, image: what every file has.
-fn common(set: &mut DataSet, phantom: &Phantom, identity: &Identity, class: &str) {
+pub(super) fn common(set: &mut DataSet, phantom: &Phantom, identity: &Identity, class: &str) {
     let study = &identity.study;
     set.text(tags::SPECIFIC_CHARACTER_SET, VR::CS, "ISO_IR 192");
     set.several(tags::IMAGE_TYPE, VR::CS, &["ORIGINAL", "PRIMARY"]);
@@ -165,8 +167,18 @@ fn presentation(set: &mut DataSet, phantom: &Phantom) {
     set.text(tags::DETECTOR_DESCRIPTION, VR::LT, "none: computed");
 }
 
-fn spacing(set: &mut DataSet, height_mm: f32, phantom: &Phantom) {
-    let pitch = format!("{:.4}", height_mm / phantom.height.max(1) as f32);
+/// Distance of neighbouring pixels, in millimetres, as a decimal string.
+pub(super) fn pitch_mm(phantom: &Phantom) -> String {
+    let height_mm = match phantom.kind {
+        ImageKind::Chest { .. } => CHEST_HEIGHT_MM,
+        ImageKind::Mammogram { .. } => FIELD_HEIGHT_MM,
+        ImageKind::Hand { .. } => HAND_HEIGHT_MM,
+    };
+    format!("{:.4}", height_mm / phantom.height.max(1) as f32)
+}
+
+fn spacing(set: &mut DataSet, phantom: &Phantom) {
+    let pitch = pitch_mm(phantom);
     set.several(tags::IMAGER_PIXEL_SPACING, VR::DS, &[&pitch, &pitch]);
 }
 
@@ -181,7 +193,7 @@ fn chest(set: &mut DataSet, phantom: &Phantom, view: ChestView, class: &str) {
     set.text(tags::BODY_PART_EXAMINED, VR::CS, "CHEST");
     set.text(tags::VIEW_POSITION, VR::CS, position);
     set.several(tags::PATIENT_ORIENTATION, VR::CS, &orientation);
-    spacing(set, CHEST_HEIGHT_MM, phantom);
+    spacing(set, phantom);
     let kilovolts = if view == ChestView::Ap { "85" } else { "125" };
     set.text(tags::KVP, VR::DS, kilovolts);
     if class == uids::DIGITAL_X_RAY_IMAGE_STORAGE_FOR_PRESENTATION {
@@ -212,7 +224,7 @@ fn hand(set: &mut DataSet, phantom: &Phantom, side: Side) {
         VR::CS,
         if side == Side::Left { &["L", "H"] } else { &["R", "H"] },
     );
-    spacing(set, 240.0, phantom);
+    spacing(set, phantom);
     computed_radiography(set);
 }
 
@@ -248,7 +260,7 @@ fn mammogram(set: &mut DataSet, phantom: &Phantom, view: MammoView, implant: boo
     let mut item = code.item();
     item.items(tags::VIEW_MODIFIER_CODE_SEQUENCE, Vec::new());
     set.items(tags::VIEW_CODE_SEQUENCE, vec![item.0]);
-    spacing(set, FIELD_HEIGHT_MM, phantom);
+    spacing(set, phantom);
 }
 
 /// The pixels and how they are to be read (PS3.3 sections C.7.6.3 and C.11.2).

@@ -55,6 +55,7 @@ pub fn wrapped_film(
             view: kind.view(),
             findings: Vec::new(),
         },
+        masks: Vec::new(),
     };
     Ok(GeneratedInstance {
         file_name: format!("film-{}.dcm", hex::encode(&hash.as_bytes()[..8])),

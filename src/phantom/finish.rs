@@ -5,6 +5,7 @@
 use super::canvas::{Canvas, white};
 use super::chest::ChestParams;
 use super::draws::Draws;
+use super::mask::Mask;
 use super::truth::{PixelBox, TrueFinding, Truth};
 use super::{GENERATOR, ImageKind, PersonSex, Phantom, Photometric};
 use crate::vocab::{BreastFeature, FindingCode, Laterality, Zone};
@@ -50,6 +51,7 @@ pub struct DrawnFinding {
     pub side: Option<Laterality>,
     pub zone: Option<Zone>,
     pub bounds: Bounds,
+    pub mask: Mask,
 }
 
 impl DrawnFinding {
@@ -62,9 +64,10 @@ impl DrawnFinding {
     /// The same on an image of that width seen in a mirror.
     pub fn mirrored(mut self, width: f64) -> Self {
         (self.bounds.left, self.bounds.right) = (width - self.bounds.right, width - self.bounds.left);
+        self.mask.mirror();
         self
     }
-    fn truth(self, width: usize, height: usize) -> TrueFinding {
+    fn truth(&self, width: usize, height: usize) -> TrueFinding {
         let b = self.bounds;
         let (left, top) = (b.left.max(0.0), b.top.max(0.0));
         let (right, bottom) = (b.right.min(width as f64), b.bottom.min(height as f64));
@@ -72,7 +75,7 @@ impl DrawnFinding {
         TrueFinding {
             code: self.code,
             feature: self.feature,
-            kind: self.kind,
+            kind: self.kind.clone(),
             side: self.side,
             zone: self.zone,
             pixel_box: PixelBox {
@@ -177,8 +180,9 @@ pub fn phantom(
             seed,
             pathway: kind.pathway(),
             view: kind.view(),
-            findings: boxes.into_iter().map(|b| b.truth(width, height)).collect(),
+            findings: boxes.iter().map(|b| b.truth(width, height)).collect(),
         },
+        masks: boxes.into_iter().map(|b| b.mask).collect(),
         kind,
     }
 }

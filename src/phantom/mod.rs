@@ -30,9 +30,11 @@ mod film;
 mod finish;
 mod hand;
 mod identity;
+mod mask;
 mod probe;
 pub mod mammo;
 pub mod samples;
+mod segmentation;
 mod study;
 mod truth;
 
@@ -43,7 +45,9 @@ pub use film::wrapped_film;
 pub use hand::hand;
 pub use identity::{Identity, StudyIdentity};
 pub use mammo::{BreastLesion, LesionKind, MammoParams, mammo};
+pub use mask::Mask;
 pub use probe::probe_object;
+pub use segmentation::write_segmentation;
 pub use study::{GeneratedInstance, StudyOptions, generate_study};
 pub use truth::{PixelBox, TrueFinding, Truth};
 
@@ -149,4 +153,6 @@ pub struct Phantom {
     pub sex: PersonSex,
     /// What was put in.
     pub truth: Truth,
+    /// The outline of each finding of the truth, in its order.
+    pub masks: Vec<Mask>,
 }

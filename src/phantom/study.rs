@@ -5,7 +5,7 @@
 use super::draws::Draws;
 use super::{
     BreastLesion, ChestLesion, ChestParams, ChestView, Encoding, Identity, LesionKind, MammoParams, Phantom,
-    PhantomError, Photometric, StudyIdentity, Truth, chest, mammo, write_dicom,
+    PhantomError, Photometric, StudyIdentity, Truth, chest, mammo, write_dicom, write_segmentation,
 };
 use crate::vocab::{FindingCode, MammoView, Pathway, Side};
 
@@ -82,6 +82,10 @@ impl GeneratedInstance {
     /// The bytes of its Part-10 file.
     pub fn part10(&self) -> Result<Vec<u8>, PhantomError> {
         write_dicom(&self.phantom, &self.identity, self.encoding)
+    }
+    /// The truth as the bytes of a DICOM Segmentation; none where nothing was put in.
+    pub fn segmentation(&self) -> Result<Option<Vec<u8>>, PhantomError> {
+        write_segmentation(&self.phantom, &self.identity)
     }
     /// The truth with the image's UID, as JSON text.
     pub fn truth_json(&self) -> Result<String, PhantomError> {

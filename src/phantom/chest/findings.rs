@@ -7,6 +7,7 @@ use super::{ChestParams, ChestView};
 use crate::phantom::canvas::{Canvas, Frame, smooth};
 use crate::phantom::draws::Draws;
 use crate::phantom::finish::{Bounds, DrawnFinding};
+use crate::phantom::mask::Mask;
 use crate::vocab::{FindingCode, Laterality, Side, Zone};
 
 /// The lungs of one film, pixel by pixel.
@@ -34,6 +35,10 @@ impl LungField {
             added: zeros,
             width,
         }
+    }
+
+    fn mask(&self) -> Mask {
+        Mask::new(self.width, self.depth.len() / self.width.max(1))
     }
 }
 
@@ -72,13 +77,14 @@ pub fn draw(
             | FindingCode::Other => None,
         };
         let midline = lesion.code == FindingCode::Cardiomegaly;
-        drawn.extend(placed.map(|(bounds, zone)| DrawnFinding {
+        drawn.extend(placed.map(|((bounds, mask), zone)| DrawnFinding {
             code: Some(lesion.code),
             feature: None,
             kind: String::new(),
             side: Some(if midline { Laterality::Midline } else { side.into() }),
             zone,
             bounds,
+            mask,
         }));
     }
     drawn
@@ -94,7 +100,9 @@ struct Pen<'a> {
     draws: Draws,
 }
 
-type Placed = Option<(Bounds, Option<Zone>)>;
+/// What a brush covered, and where.
+type Covered = (Bounds, Mask);
+type Placed = Option<(Covered, Option<Zone>)>;
 
 impl Pen<'_> {
     fn sign(&self) -> f32 {
@@ -105,18 +113,20 @@ impl Pen<'_> {
     }
 
     /// Visits every pixel on the lesion's side with (index, distance from the midline, y).
-    fn each(&mut self, mut paint: impl FnMut(&mut LungField, usize, f32, f32) -> bool) -> Option<Bounds> {
+    fn each(&mut self, mut paint: impl FnMut(&mut LungField, usize, f32, f32) -> bool) -> Option<Covered> {
         let (width, sign) = (self.field.width, self.sign());
         let mut bounds = Bounds::none();
+        let mut mask = self.field.mask();
         for index in 0..self.field.depth.len() {
             let (column, row) = (index % width, index / width);
             let (x, y) = self.frame.at(column, row);
             let away = (x + self.anatomy.tilt * y) * sign;
             if away > 0.0 && paint(self.field, index, away, y) {
                 bounds.hold(column, row);
+                mask.hold(column, row);
             }
         }
-        bounds.checked()
+        bounds.checked().map(|bounds| (bounds, mask))
     }
 
     fn zone(&self, y: f32) -> Option<Zone> {
@@ -259,13 +269,15 @@ impl Pen<'_> {
         let waist = (self.anatomy.heart_y + self.anatomy.apex) * 0.5 + 0.12;
         let floor = self.anatomy.domes[1] + 0.10;
         let mut bounds = Bounds::none();
+        let mut mask = self.field.mask();
         for (index, middle) in self.field.middle.iter().enumerate() {
             let (column, row) = (index % width, index / width);
             let (_, y) = frame.at(column, row);
             if *middle > 0.5 && (waist..floor).contains(&y) {
                 bounds.hold(column, row);
+                mask.hold(column, row);
             }
         }
-        bounds.checked().map(|b| (b, None))
+        bounds.checked().map(|bounds| ((bounds, mask), None))
     }
 }

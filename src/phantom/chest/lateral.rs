@@ -6,6 +6,7 @@ use super::ChestParams;
 use crate::phantom::canvas::{Canvas, Frame, Nib, Profile, curve, even, smooth};
 use crate::phantom::draws::Draws;
 use crate::phantom::finish::{Bounds, DrawnFinding};
+use crate::phantom::mask::Mask;
 use crate::vocab::{FindingCode, Laterality, Side};
 
 /// Draws the film; of the findings only lumps and fluid show from the side.
@@ -31,6 +32,7 @@ pub fn draw(params: &ChestParams, canvas: &mut Canvas) -> Vec<DrawnFinding> {
     });
     let fluid = params.lesions.iter().any(|l| l.code == FindingCode::PleuralEffusion);
     let mut bounds = Bounds::none();
+    let mut mask = Mask::new(width, height);
 
     for row in 0..height {
         for column in 0..width {
@@ -68,6 +70,7 @@ pub fn draw(params: &ChestParams, canvas: &mut Canvas) -> Vec<DrawnFinding> {
                 grey += (0.10 + 0.09 * lesion.conspicuity.unwrap_or(0.6)) * (1.0 - q * q).max(0.0).sqrt();
                 if q < 1.0 {
                     bounds.hold(column, row);
+                    mask.hold(column, row);
                 }
             }
             if fluid {
@@ -86,6 +89,7 @@ pub fn draw(params: &ChestParams, canvas: &mut Canvas) -> Vec<DrawnFinding> {
             side: lesion.side.map(|s: Side| Laterality::from(s)),
             zone: None,
             bounds,
+            mask,
         })
         .into_iter()
         .collect()

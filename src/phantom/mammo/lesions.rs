@@ -7,6 +7,7 @@ use super::{LesionKind, MammoParams};
 use crate::phantom::canvas::{Canvas, Frame, Nib, Profile, curve, smooth};
 use crate::phantom::draws::Draws;
 use crate::phantom::finish::{Bounds, DrawnFinding, Speck};
+use crate::phantom::mask::Mask;
 
 /// Draws every lesion that was asked for.
 pub fn draw(
@@ -28,7 +29,8 @@ pub fn draw(
             upward: draws.range(-0.35, 0.55),
         };
         let (x, y) = breast.project(place);
-        let mut pen = Pen { x, y, plain, frame, full_per_mm, draws };
+        let mask = Mask::new(canvas.width, canvas.height);
+        let mut pen = Pen { x, y, plain, frame, full_per_mm, draws, mask };
         let reach = match lesion.kind {
             LesionKind::Mass => pen.mass(canvas),
             LesionKind::Spiculated => pen.spiculated(canvas),
@@ -44,6 +46,7 @@ pub fn draw(
             side: Some(params.side.into()),
             zone: None,
             bounds: Bounds::around(column, row, half, half),
+            mask: pen.mask,
         });
     }
     drawn
@@ -56,6 +59,7 @@ struct Pen {
     frame: Frame,
     full_per_mm: f32,
     draws: Draws,
+    mask: Mask,
 }
 
 impl Pen {
@@ -82,6 +86,8 @@ impl Pen {
         let reach = 9.0 + 8.0 * self.plain;
         let strands = self.draws.whole(22, 34);
         self.spicules(canvas, strands, 0.8, reach * 1.25, 0.055 + 0.065 * self.plain);
+        let (column, row) = self.frame.pixel(self.x, self.y);
+        self.mask.disc(column, row, reach * self.frame.per_unit);
         reach
     }
 
@@ -94,6 +100,9 @@ impl Pen {
                 (self.x + self.draws.normal() * reach * 0.42, self.y + self.draws.normal() * reach * 0.42);
             let radius = self.draws.range(0.13, 0.27) + 0.13 * self.plain * self.draws.unit();
             let grey = self.draws.range(0.28, 0.48) + 0.15 * self.plain;
+            // A reader rings the group, so half a millimetre about each speck belongs to it.
+            let (column, row) = self.frame.pixel(x, y);
+            self.mask.disc(column, row, (radius + 0.5) * self.frame.per_unit);
             // Some are drawn out: two specks that touch.
             for part in 0..self.draws.whole(1, 2) {
                 let along = part as f32 * radius * 1.4;
@@ -128,6 +137,9 @@ impl Pen {
                 // Nothing is drawn outside the breast.
                 let value = *sample + opacity * body * smooth(0.02, 0.1, *sample);
                 *sample = value.min(0.97);
+                if q < 1.0 {
+                    self.mask.hold(column, row);
+                }
             }
         }
     }
@@ -156,8 +168,9 @@ impl Pen {
                 .collect();
             layer.stroke(self.frame, &nibs, opacity * self.draws.range(0.6, 1.0), Profile::Rod);
         }
-        for (sample, ink) in canvas.samples.iter_mut().zip(&layer.samples) {
+        for (index, (sample, ink)) in canvas.samples.iter_mut().zip(&layer.samples).enumerate() {
             if *ink > 0.0 {
+                self.mask.hold(index % layer.width, index / layer.width);
                 *sample = (*sample + ink * smooth(0.02, 0.1, *sample)).min(0.97);
             }
         }
