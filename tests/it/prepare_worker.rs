@@ -96,3 +96,26 @@ async fn many_callers_share_few_children_and_all_are_answered() {
     let answers = futures::future::join_all(calls).await;
     assert!(answers.iter().all(Result::is_ok));
 }
+
+/// A program that dies at its first start and is the real one after that.
+fn dies_once(folder: &Path) -> PathBuf {
+    use std::os::unix::fs::PermissionsExt;
+    let (script, flag) = (folder.join("program"), folder.join("started"));
+    let text = format!(
+        "#!/bin/sh\nif [ ! -e '{flag}' ]; then : > '{flag}'; kill -9 $$; fi\nexec '{program}' \"$@\"\n",
+        flag = flag.display(),
+        program = env!("CARGO_BIN_EXE_doubleread")
+    );
+    std::fs::write(&script, text).expect("a script");
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).expect("may be run");
+    script
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_child_that_is_killed_at_its_first_request_costs_no_image_its_answer() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let film = small_film(folder.path());
+    let pool = Pool::start(Settings { children: 1, ..Settings::default() }, dies_once(folder.path()));
+    pool.prepare(&film, &grid_spec(8, 8), &anything(), Urgency::Routine).await.expect("by another child");
+    assert!(folder.path().join("started").exists());
+}

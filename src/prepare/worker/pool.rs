@@ -201,12 +201,11 @@ impl Keeper {
         }
     }
 
-    /// Asks the child; one that had answered before and is found dead is replaced and asked once more, so that
-    /// nobody pays for another's crash.
+    /// Asks the child; where it dies, a fresh one is asked once more, so that nobody pays for another's crash, or for
+    /// a child that the system killed. What kills two children is the file.
     async fn answer(&mut self, header: &[u8]) -> Reply {
-        let used_before = self.running.as_ref().is_some_and(|child| child.answered > 0);
         match self.ask_child(header).await {
-            Err(Fault::Died) if used_before => self.ask_child(header).await,
+            Err(Fault::Died) => self.ask_child(header).await,
             other => other,
         }
     }
