@@ -336,7 +336,7 @@ def write(files, films, sound):
         rows = [(file.path.stem, file.kind, file.sent_by, file.stored, file.says)
                 for file in files if file.name.startswith(folder + "/")]
         text.append(f"## {folder}\n\n" + table(["file", "what it is", "sent by", "stored", "AI or reason"], rows))
-    text.append("## Films\n\nWrapped as DICOM (computed radiography, chest, PA) by `doubleread send --wrap-films`.\n")
+    text.append("## Films\n\nWrapped as DICOM (computed radiography, chest, the view of labels.csv) by `doubleread send --wrap-films`.\n")
     for name, sent, stored, same, counts, _ in films:
         refused = sum(n for words, n in counts.items() if not words.startswith("scored"))
         rows = [(words, n) for words, n in counts.most_common()]

@@ -178,11 +178,37 @@ pub(super) fn write_studies(generate: &Generate, folder: &Path) -> anyhow::Resul
 pub(super) fn wrap_film(film: &Path, age_years: u32, folder: &Path) -> anyhow::Result<PathBuf> {
     let now = SystemClock.now();
     let bytes = std::fs::read(film).with_context(|| format!("can't read {}", film.display()))?;
-    let wrapped = wrapped_film(&bytes, ChestView::Pa, age_years, &date_time(now))
+    let wrapped = wrapped_film(&bytes, view_of_film(film), age_years, &date_time(now))
         .with_context(|| format!("can't wrap {}", film.display()))?;
     let path = folder.join(&wrapped.file_name);
     std::fs::write(&path, wrapped.part10()?)?;
     Ok(path)
+}
+
+/// The view of a film: what `labels.csv` says, in its folder or one of the two above; PA where nothing is said.
+fn view_of_film(film: &Path) -> ChestView {
+    let said = film.ancestors().skip(1).take(3).find_map(|folder| {
+        let table = std::fs::read_to_string(folder.join("labels.csv")).ok()?;
+        let name = film.strip_prefix(folder).ok()?.to_str()?.to_owned();
+        view_in_table(&table, &name)
+    });
+    said.unwrap_or(ChestView::Pa)
+}
+
+/// The view of a file in a table with the columns `file` and `view`; the last column alone may hold quoted commas.
+fn view_in_table(table: &str, file: &str) -> Option<ChestView> {
+    let mut lines = table.lines();
+    let heads: Vec<&str> = lines.next()?.split(',').map(str::trim).collect();
+    let column = |name: &str| heads.iter().position(|head| *head == name);
+    let (file_column, view_column) = (column("file")?, column("view")?);
+    let cells = |line: &str| line.split(',').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
+    let row = lines.map(cells).find(|cells| cells.get(file_column).is_some_and(|cell| cell == file))?;
+    match row.get(view_column)?.as_str() {
+        "PA" => Some(ChestView::Pa),
+        "AP" => Some(ChestView::Ap),
+        "LL" | "LATERAL" => Some(ChestView::Lateral),
+        _ => None,
+    }
 }
 
 fn write(pathway: Pathway, details: &Details, folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
@@ -268,4 +294,22 @@ fn date_time(at: crate::vocab::Timestamp) -> (String, String) {
     let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
     let text = at.to_string();
     (digits(text.get(..10).unwrap_or_default()), digits(text.get(11..19).unwrap_or_default()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_film_has_the_view_that_the_table_beside_it_says() {
+        let folder = std::env::temp_dir().join(format!("doubleread-films-{}", uuid::Uuid::new_v4()));
+        std::fs::create_dir_all(folder.join("children")).unwrap();
+        let table =
+            "file,width,view,licence\nchildren/a.png,8,AP,\"free, with attribution\"\nb.png,8,PA,free\n";
+        std::fs::write(folder.join("labels.csv"), table).unwrap();
+        assert_eq!(view_of_film(&folder.join("children/a.png")), ChestView::Ap);
+        assert_eq!(view_of_film(&folder.join("b.png")), ChestView::Pa);
+        assert_eq!(view_of_film(&folder.join("children/c.png")), ChestView::Pa, "nothing is said of it");
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
 }

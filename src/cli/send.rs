@@ -32,7 +32,8 @@ pub(super) struct Send {
     /// Print one JSON object per object sent
     #[arg(long)]
     json: bool,
-    /// Wrap PNG and JPEG films as DICOM (computed radiography, frontal chest) before they are sent
+    /// Wrap PNG and JPEG films as DICOM (computed radiography of a chest) before they are sent; the view is that of
+    /// the columns file and view of a labels.csv beside or above them, else PA
     #[arg(long)]
     wrap_films: bool,
     /// Age in years that wrapped films get
