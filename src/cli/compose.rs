@@ -10,9 +10,9 @@ use super::migrate::open_store;
 use crate::archive::{Archive, Incoming};
 use crate::config::{Config, Duty};
 use crate::http::{self, AppState, ModelDirectory, ModelStatus, Parts};
-use crate::infer::{ModelState, Registry};
+use crate::infer::{ModelState, Registry, graph_hashes};
 use crate::lifecycle::Lifecycle;
-use crate::pipeline::{Pipeline, StoreRegister, roles_in_force};
+use crate::pipeline::{Pipeline, StoreRegister, decided};
 use crate::prepare::worker::Pool;
 use crate::reading::{Policy, SHIPPED_IDS};
 use crate::receive::{Quarantine, Receiver};
@@ -67,8 +67,10 @@ impl Service {
         }
         if let (true, Some(decoders)) = (has(Duty::Work), &decoders) {
             config.infer.check().map_err(anyhow::Error::msg)?;
-            let roles = roles_in_force(&store.model_decisions().await?, clock.now());
-            let registry = Registry::start_with(config.infer.clone(), roles)?;
+            // What is void is said at the first look of the pipeline.
+            let graphs = graph_hashes(&config.infer.models_dir);
+            let decided = decided(store.model_decisions().await?, &graphs, clock.now());
+            let registry = Registry::start_with(config.infer.clone(), decided.roles)?;
             let loaded = Arc::clone(&registry);
             // A process that exits while a model loads or runs would tear the ONNX Runtime down under it.
             lifecycle.at_end(move || loaded.stop());

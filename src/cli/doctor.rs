@@ -9,9 +9,12 @@ use anyhow::{Context, bail, ensure};
 use serde_json::json;
 
 use super::migrate::open_store;
+use super::model::roles_by;
 use crate::archive::{Archive, Incoming};
 use crate::config::{Config, Duty};
-use crate::infer::{CaseImage, Engine, InferError, ModelState, Registry, Urgency, score_case, self_test};
+use crate::infer::{
+    CaseImage, Engine, InferError, ModelState, Registry, Roles, Urgency, score_case, self_test,
+};
 use crate::phantom::{BreastLesion, ChestLesion, LesionKind, StudyOptions, generate_study, probe_object};
 use crate::prepare::worker::{self, Pool};
 use crate::receive::send::{Target, echo, push};
@@ -61,7 +64,8 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
         .await?;
     d.check("archive", "check that service.data_dir is there, writable and has space", archive(config))
         .await?;
-    let models = Registry::start(config.infer.clone());
+    // Without a database, which was said above, the models are looked at as if nobody had decided anything.
+    let models = Registry::start_with(config.infer.clone(), decided(config).await.unwrap_or_default());
     for pathway in Pathway::ALL {
         let what = format!("score a known {pathway} image");
         let next = "run `make runtime`, check infer.models_dir and what the model's refusal says";
@@ -83,6 +87,14 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
         (_, 0) => ExitCode::from(super::FAILED),
         _ => ExitCode::from(super::IN_PART),
     })
+}
+
+/// What people decided about the models.
+async fn decided(config: &Config) -> anyhow::Result<Roles> {
+    let store = open_store(config).await?;
+    let roles = roles_by(&store, config).await;
+    store.close().await;
+    roles
 }
 
 async fn database(config: &Config) -> anyhow::Result<String> {
@@ -155,12 +167,13 @@ async fn score_with(config: &Config, engine: &Engine, pathway: Pathway) -> anyho
         let path = folder.join(format!("{number}.dcm"));
         std::fs::write(&path, instance.part10()?)?;
         let manifest = engine.manifest();
+        let view = instance.phantom.kind.view().parse().ok();
         images.push(CaseImage {
             sop_instance_uid: instance.identity.sop_instance_uid.parse()?,
             content_hash: String::new(),
-            view: instance.phantom.kind.view().parse().ok(),
+            view,
             prepared: decoders
-                .prepare(&path, &manifest.input, &manifest.scope, worker::Urgency::Urgent)
+                .prepare(&path, manifest.spec_for(view), &manifest.scope, worker::Urgency::Urgent)
                 .await,
         });
     }

@@ -36,6 +36,8 @@ pub(super) async fn run(arguments: Replay, config: &Config) -> anyhow::Result<Ex
         bail!("name cases, or --all");
     }
     let store = open_store(config).await?;
+    // Every model that is here, whatever people decided since: a result is replayed by the very version that made it,
+    // and the results of a retired one can be replayed.
     let models = Registry::start(config.infer.clone())?;
     models.wait_until_loaded().await;
     let program = std::env::current_exe().context("can't find this program")?;

@@ -44,18 +44,33 @@ pub(super) struct Conclusion {
     pub heat_maps: Vec<HeatMap>,
 }
 
-/// Reads one image's raw output: activation, calibration, the overall rule.
-pub(super) fn read_view(
+/// What the numbers of one run say, read by the manifest.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Numbers {
+    /// As it left the graph, where the overall rule takes one label; else its probability before calibration.
+    pub raw: f64,
+    /// The one number, calibrated.
+    pub overall: f64,
+    /// One per label, calibrated.
+    pub labels: Vec<f64>,
+}
+
+/// Reads scores: activation of each output, calibration, the overall rule over the labels that count.
+pub(super) fn read_numbers(
     manifest: &Manifest,
-    sop_instance_uid: SopInstanceUid,
-    view: Option<MammoView>,
-    mapping: PixelMapping,
-    output: RawOutput,
-) -> Result<ReadView, NoScore> {
-    if output.scores.len() != manifest.labels.len() {
+    scores: &[f32],
+    counts: impl Fn(&Label) -> bool,
+) -> Result<Numbers, NoScore> {
+    if scores.len() != manifest.labels.len() {
         return Err(NoScore::NonFinite);
     }
-    let probabilities = manifest.graph.activation.apply(&output.scores)?;
+    let mut probabilities = Vec::with_capacity(scores.len());
+    let mut rest = scores;
+    for (_, labels) in manifest.labels_by_output() {
+        let (own, others) = rest.split_at_checked(labels).ok_or(NoScore::NonFinite)?;
+        probabilities.extend(manifest.graph.activation.apply(own)?);
+        rest = others;
+    }
     let calibrated: Vec<f64> = manifest
         .labels
         .iter()
@@ -65,12 +80,13 @@ pub(super) fn read_view(
     let of = |values: &[f64], name: &String| {
         manifest.label_index(name).and_then(|index| values.get(index).copied()).ok_or(NoScore::NonFinite)
     };
-    let named = &manifest.overall.labels;
-    let first = named.first().ok_or(NoScore::NonFinite)?;
+    let counted = |name: &&String| manifest.labels.iter().any(|label| label.name == **name && counts(label));
+    let named: Vec<&String> = manifest.overall.labels.iter().filter(counted).collect();
+    let first = *named.first().ok_or(NoScore::NonFinite)?;
     let largest = |values: &[f64]| -> Result<f64, NoScore> {
         named.iter().try_fold(0.0, |largest: f64, name| Ok(largest.max(of(values, name)?)))
     };
-    let graph_numbers: Vec<f64> = output.scores.iter().map(|s| f64::from(*s)).collect();
+    let graph_numbers: Vec<f64> = scores.iter().map(|s| f64::from(*s)).collect();
     let (raw, combined) = match manifest.overall.rule {
         OverallRule::Label => (of(&graph_numbers, first)?, of(&calibrated, first)?),
         OverallRule::Complement => (1.0 - of(&probabilities, first)?, 1.0 - of(&calibrated, first)?),
@@ -80,13 +96,25 @@ pub(super) fn read_view(
     if !overall.is_finite() || calibrated.iter().any(|c| !c.is_finite()) {
         return Err(NoScore::NonFinite);
     }
+    Ok(Numbers { raw, overall, labels: calibrated })
+}
+
+/// Reads one image's raw output.
+pub(super) fn read_view(
+    manifest: &Manifest,
+    sop_instance_uid: SopInstanceUid,
+    view: Option<MammoView>,
+    mapping: PixelMapping,
+    output: RawOutput,
+) -> Result<ReadView, NoScore> {
+    let Numbers { raw, overall, labels } = read_numbers(manifest, &output.scores, |_| true)?;
     Ok(ReadView {
         sop_instance_uid,
         view,
         raw,
         overall,
-        labels: calibrated,
-        map: output.map,
+        labels,
+        map: output.maps.into_iter().next().flatten(),
         distance: output.distance.map(f64::from),
         mapping,
     })
@@ -164,10 +192,7 @@ fn findings(
         // A manifest without this threshold was refused.
         let Some(threshold) = manifest.threshold_of(point, label) else { continue };
         let score_of = |v: &ReadView| v.labels.get(index).copied().unwrap_or(0.0);
-        let rule = label.side.unwrap_or(match manifest.pathway {
-            Pathway::Chest => SideRule::Unsaid,
-            Pathway::Mammo => SideRule::Breast,
-        });
+        let rule = manifest.side_rule(label);
         let mut add = |side: Option<Laterality>, score: f64| {
             findings.push(AiFinding {
                 label: label.name.clone(),
@@ -193,7 +218,7 @@ fn findings(
 
 /// The map of the image where it has one: of the image for a map of one channel, else of the label that exceeds its
 /// threshold the most, and where none does, of the first label.
-fn heat_map_of(manifest: &Manifest, point: &OperatingPoint, view: &ReadView) -> Option<HeatMap> {
+pub(super) fn heat_map_of(manifest: &Manifest, point: &OperatingPoint, view: &ReadView) -> Option<HeatMap> {
     let map = view.map.as_ref()?;
     let excess = |(index, label): (usize, &Label)| {
         let score = view.labels.get(index).copied()?;
@@ -211,20 +236,20 @@ fn heat_map_of(manifest: &Manifest, point: &OperatingPoint, view: &ReadView) -> 
     };
     let place = Place {
         image: &view.sop_instance_uid,
-        input_width: manifest.input.width,
-        input_height: manifest.input.height,
+        input_width: manifest.spec_for(view.view).width,
+        input_height: manifest.spec_for(view.view).height,
         mapping: &view.mapping,
     };
     heat_map(map, channel, HeatMapMethod::Activation, place)
 }
 
 /// Where the image itself is at or above a threshold: of the image for a map of one channel, of each label else.
-fn regions_of(manifest: &Manifest, point: &OperatingPoint, view: &ReadView) -> Vec<Region> {
+pub(super) fn regions_of(manifest: &Manifest, point: &OperatingPoint, view: &ReadView) -> Vec<Region> {
     let Some(map) = &view.map else { return Vec::new() };
     let place = Place {
         image: &view.sop_instance_uid,
-        input_width: manifest.input.width,
-        input_height: manifest.input.height,
+        input_width: manifest.spec_for(view.view).width,
+        input_height: manifest.spec_for(view.view).height,
         mapping: &view.mapping,
     };
     if map.channels == 1 {
@@ -296,7 +321,7 @@ mod tests {
             scale_x: 1.0,
             scale_y: 1.0,
         };
-        let output = RawOutput { scores: scores.to_vec(), map: None, distance: None };
+        let output = RawOutput { scores: scores.to_vec(), maps: Vec::new(), distance: None };
         read_view(manifest, "1.2".parse().unwrap(), view.map(|v| v.parse().unwrap()), mapping, output)
     }
 

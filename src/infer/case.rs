@@ -6,11 +6,14 @@
 
 use futures::future::join_all;
 
-use super::aggregate::{self, ReadView};
+use super::aggregate::{self, Conclusion, ReadView};
 use super::calibrate::NoScore;
 use super::coverage::{self, LeftOut};
 use super::engine::{Engine, Scored};
 use super::error::InferError;
+use super::exam::{self, Exam};
+use super::graph::RawOutput;
+use super::manifest_graph::Unit;
 use super::queue::Urgency;
 use crate::prepare::{PixelMapping, Prepared};
 use crate::vocab::{
@@ -41,7 +44,7 @@ pub async fn score_case(
 ) -> Result<AiResult, InferError> {
     let mut result = AiResult::not_processed(NotProcessedReason::ModelFault, "", at);
     result.model = Some(engine.stamp());
-    result.preprocessing = engine.manifest().input.preprocessing.clone();
+    result.preprocessing = engine.manifest().preprocessing();
     result.provider = engine.provider().code().into();
 
     let mut ready = Vec::new();
@@ -59,44 +62,24 @@ pub async fn score_case(
         }
     }
     let usable: Vec<Option<MammoView>> = ready.iter().map(|(_, view, _)| *view).collect();
-    let refused = coverage::refuse(&engine.manifest().required_views, &usable, &left_out);
+    let refused = coverage::refuse(&engine.manifest().needed_views(), &usable, &left_out);
     if let Some(outcome) = refused {
         result.left_out = refusals(left_out);
         result.outcome = outcome;
         return Ok(result);
     }
-    let runs = ready.into_iter().map(|(uid, view, prepared)| async move {
-        let Prepared { tensor, mapping, .. } = prepared;
-        (uid, view, mapping, engine.score(tensor, urgency).await)
-    });
-    let mut read = Vec::new();
-    for (uid, view, mapping, scored) in join_all(runs).await {
-        match read_image(engine, &mut result, (uid.clone(), view, mapping), scored)? {
-            Ok(image) => match strange(engine, &image) {
-                None => read.push(image),
-                Some(refusal) => left_out.push(LeftOut { sop_instance_uid: uid, view, refusal }),
-            },
-            Err(refusal) => {
-                metrics::counter!("doubleread_infer_unusable_scores_total", "reason" => refusal.reason.code())
-                    .increment(1);
-                tracing::error!(model = %engine.manifest().folder_name(), reason = %refusal.reason, detail = refusal.detail, "the model gave no usable score; the case goes on without it");
-                result.outcome = AiOutcome::NotProcessed(refusal.clone());
-                result.left_out = refusals(left_out);
-                result.left_out.push((uid, refusal));
-                return Ok(result);
-            }
+    let ready = Ready { images: ready, left_out };
+    let concluded = match engine.manifest().graph.unit() {
+        Unit::Image => images_alone(engine, &mut result, ready, urgency).await?,
+        Unit::Exam => exam_together(engine, &mut result, ready, urgency).await?,
+    };
+    let conclusion = match concluded {
+        Ok(conclusion) => conclusion,
+        Err(outcome) => {
+            result.outcome = outcome;
+            return Ok(result);
         }
-    }
-    // An image that turned out to be strange is left out like one that was refused before.
-    let usable: Vec<Option<MammoView>> = read.iter().map(|image| image.view).collect();
-    let refused = coverage::refuse(&engine.manifest().required_views, &usable, &left_out);
-    result.left_out = refusals(left_out);
-    if let Some(outcome) = refused {
-        result.outcome = outcome;
-        return Ok(result);
-    }
-    let point = engine.manifest().active_point()?;
-    let conclusion = aggregate::conclude(engine.manifest(), point, &read);
+    };
     result.outcome = conclusion.outcome;
     result.score = Some(conclusion.score);
     result.threshold = Some(conclusion.threshold);
@@ -113,14 +96,100 @@ pub async fn score_case(
     Ok(result)
 }
 
+/// The images of a case that can be scored, and those that can't.
+struct Ready {
+    images: Vec<(SopInstanceUid, Option<MammoView>, Prepared)>,
+    left_out: Vec<LeftOut>,
+}
+
+/// Scores each image by itself; the reason where the case comes to nothing.
+async fn images_alone(
+    engine: &Engine,
+    result: &mut AiResult,
+    ready: Ready,
+    urgency: Urgency,
+) -> Result<Result<Conclusion, AiOutcome>, InferError> {
+    let Ready { images, mut left_out } = ready;
+    let runs = images.into_iter().map(|(uid, view, prepared)| async move {
+        let Prepared { tensor, mapping, .. } = prepared;
+        (uid, view, mapping, engine.score(tensor, urgency).await)
+    });
+    let mut read = Vec::new();
+    for (uid, view, mapping, scored) in join_all(runs).await {
+        match read_image(engine, result, (uid.clone(), view, mapping), scored)? {
+            Ok(image) => match strange(engine, image.distance) {
+                None => read.push(image),
+                Some(refusal) => left_out.push(LeftOut { sop_instance_uid: uid, view, refusal }),
+            },
+            Err(refusal) => {
+                say_unusable(engine, &refusal);
+                result.left_out = refusals(left_out);
+                result.left_out.push((uid, refusal.clone()));
+                return Ok(Err(AiOutcome::NotProcessed(refusal)));
+            }
+        }
+    }
+    // An image that turned out to be strange is left out like one that was refused before.
+    let usable: Vec<Option<MammoView>> = read.iter().map(|image| image.view).collect();
+    let refused = coverage::refuse(&engine.manifest().needed_views(), &usable, &left_out);
+    result.left_out = refusals(left_out);
+    if let Some(outcome) = refused {
+        return Ok(Err(outcome));
+    }
+    Ok(Ok(aggregate::conclude(engine.manifest(), engine.manifest().active_point()?, &read)))
+}
+
+/// Scores the views of an exam in one run.
+async fn exam_together(
+    engine: &Engine,
+    result: &mut AiResult,
+    ready: Ready,
+    urgency: Urgency,
+) -> Result<Result<Conclusion, AiOutcome>, InferError> {
+    let manifest = engine.manifest();
+    let (exam, unseated) = Exam::assemble(manifest, ready.images);
+    result.left_out = refusals(ready.left_out);
+    result.left_out.extend(unseated);
+    let Exam { tensor, seats } = exam;
+    if let Some(refusal) = exam::lacks(manifest, &seats) {
+        return Ok(Err(AiOutcome::NotProcessed(refusal)));
+    }
+    let scored = engine.score(tensor, urgency).await;
+    let read = match answer_of(result, scored)? {
+        Ok(output) => match strange(engine, output.distance.map(f64::from)) {
+            Some(refusal) => Err(refusal),
+            None => exam::conclude(manifest, manifest.active_point()?, &seats, output).map_err(no_score),
+        },
+        Err(refusal) => Err(refusal),
+    };
+    match read {
+        Ok(conclusion) => Ok(Ok(conclusion)),
+        Err(refusal) => {
+            if refusal.reason != NotProcessedReason::OutOfDistribution {
+                say_unusable(engine, &refusal);
+            }
+            let seated = seats.iter().flatten();
+            result.left_out.extend(seated.map(|seat| (seat.sop_instance_uid.clone(), refusal.clone())));
+            Ok(Err(AiOutcome::NotProcessed(refusal)))
+        }
+    }
+}
+
+/// The alarm: a model that runs and gives nothing that can be used.
+fn say_unusable(engine: &Engine, refusal: &NotProcessed) {
+    metrics::counter!("doubleread_infer_unusable_scores_total", "reason" => refusal.reason.code())
+        .increment(1);
+    tracing::error!(model = %engine.manifest().folder_name(), reason = %refusal.reason, detail = refusal.detail, "the model gave no usable score; the case goes on without it");
+}
+
 fn refusals(left_out: Vec<LeftOut>) -> Vec<(SopInstanceUid, NotProcessed)> {
     left_out.into_iter().map(|l| (l.sop_instance_uid, l.refusal)).collect()
 }
 
-/// Why an image is too unlike those that the model was made from, if it is.
-fn strange(engine: &Engine, image: &ReadView) -> Option<NotProcessed> {
+/// Why an image, or an exam, is too unlike those that the model was made from, if it is.
+fn strange(engine: &Engine, distance: Option<f64>) -> Option<NotProcessed> {
     let limit = engine.manifest().out_of_distribution.as_ref()?;
-    let distance = image.distance.unwrap_or(f64::NAN);
+    let distance = distance.unwrap_or(f64::NAN);
     if distance <= limit.refuse_above {
         return None;
     }
@@ -140,19 +209,32 @@ fn read_image(
     (uid, view, mapping): (SopInstanceUid, Option<MammoView>, PixelMapping),
     scored: Result<Scored, InferError>,
 ) -> Result<Result<ReadView, NotProcessed>, InferError> {
-    let scored = match scored {
-        Ok(scored) => scored,
-        Err(error) if error.passes() => return Err(error),
-        Err(error) => {
-            return Ok(Err(NotProcessed {
-                reason: NotProcessedReason::ModelFault,
-                detail: error.to_string(),
-            }));
-        }
+    let output = match answer_of(result, scored)? {
+        Ok(output) => output,
+        Err(refusal) => return Ok(Err(refusal)),
     };
-    result.infer_ms += scored.infer_ms / scored.batch.max(1) as f64;
-    let read = aggregate::read_view(engine.manifest(), uid, view, mapping, scored.output);
-    Ok(read.map_err(|none| match none {
+    Ok(aggregate::read_view(engine.manifest(), uid, view, mapping, output).map_err(no_score))
+}
+
+/// What left the graph, or the fault of the model; an error where trying again may help.
+fn answer_of(
+    result: &mut AiResult,
+    scored: Result<Scored, InferError>,
+) -> Result<Result<RawOutput, NotProcessed>, InferError> {
+    match scored {
+        Ok(scored) => {
+            result.infer_ms += scored.infer_ms / scored.batch.max(1) as f64;
+            Ok(Ok(scored.output))
+        }
+        Err(error) if error.passes() => Err(error),
+        Err(error) => {
+            Ok(Err(NotProcessed { reason: NotProcessedReason::ModelFault, detail: error.to_string() }))
+        }
+    }
+}
+
+fn no_score(none: NoScore) -> NotProcessed {
+    match none {
         NoScore::NonFinite => NotProcessed {
             reason: NotProcessedReason::NonFiniteScore,
             detail: "a score is no number, or infinite".into(),
@@ -161,5 +243,5 @@ fn read_image(
             reason: NotProcessedReason::ModelFault,
             detail: "a score that should be a probability is not between 0 and 1".into(),
         },
-    }))
+    }
 }

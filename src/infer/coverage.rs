@@ -76,6 +76,7 @@ pub fn is_quality(reason: NotProcessedReason) -> bool {
         | R::UnsupportedObject
         | R::MissingPixels
         | R::MissingViews
+        | R::ViewTwice
         | R::Undecodable
         | R::TooFewBits
         | R::TooSmall
@@ -103,7 +104,7 @@ pub fn distance_from_scored(reason: NotProcessedReason) -> u8 {
         R::ForProcessing | R::SpotOrMagnification => 6,
         R::WrongBodyPart => 7,
         R::LateralView | R::UnsupportedView => 8,
-        R::MissingPixels | R::MissingViews => 9,
+        R::MissingPixels | R::MissingViews | R::ViewTwice => 9,
         R::WrongModality | R::UnsupportedObject => 10,
         R::NotSynthetic => 11,
     }

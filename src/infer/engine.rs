@@ -15,7 +15,8 @@ use tokio::sync::oneshot;
 
 use super::error::InferError;
 use super::graph::{GraphSession, RawOutput};
-use super::manifest::{Batch, Manifest};
+use super::manifest::Manifest;
+use super::manifest_graph::Batch;
 use super::provider_proof::{RecordFolder, prove};
 use super::queue::{Ages, Queue, Urgency};
 use super::runtime;
@@ -49,7 +50,8 @@ pub struct Engine {
     folder: PathBuf,
     provider: Provider,
     sessions: usize,
-    image_len: usize,
+    /// Numbers of one image, or one exam.
+    item_len: usize,
     queue: Arc<Queue<Job>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -101,21 +103,22 @@ impl Engine {
             routine: Duration::from_millis(settings.routine_ages_ms),
             background: Duration::from_millis(settings.background_ages_ms),
         };
-        let image_len: usize = manifest.input.shape().iter().product();
+        let item_len = manifest.numbers();
+        let most = most_per_run(manifest.graph.batch, provider, item_len, settings)?;
         let engine = Self {
             manifest: Arc::clone(manifest),
             folder: folder.to_owned(),
             provider,
             sessions,
-            image_len,
-            queue: Arc::new(Queue::new(places(image_len, settings), ages)),
+            item_len,
+            queue: Arc::new(Queue::new(places(item_len, settings), ages)),
             threads: Mutex::new(Vec::new()),
         };
         let (opened, openings) = mpsc::channel();
         for number in 0..sessions {
             let worker = Worker {
                 queue: Arc::clone(&engine.queue),
-                most: most_per_run(manifest.graph.batch, provider, settings),
+                most,
                 patience: Duration::from_millis(settings.max_wait_ms),
                 model: manifest.folder_name(),
                 provider,
@@ -205,8 +208,8 @@ impl Engine {
     /// Scores one image. Errors: [`InferError::QueueFull`] and [`InferError::Stopped`] pass;
     /// [`InferError::Fault`] is the graph's own. Dropping the future takes the image out of the queue.
     pub async fn score(&self, tensor: Vec<f32>, urgency: Urgency) -> Result<Scored, InferError> {
-        if tensor.len() != self.image_len {
-            return Err(InferError::TensorSize { expected: self.image_len, found: tensor.len() });
+        if tensor.len() != self.item_len {
+            return Err(InferError::TensorSize { expected: self.item_len, found: tensor.len() });
         }
         let (answer, answered) = oneshot::channel();
         let now = Instant::now();
@@ -238,11 +241,11 @@ impl Drop for Engine {
     }
 }
 
-/// Images that may wait: `queue_limit`, fewer of a size of which so many would take more than `queue_bytes`,
-/// but always as many as one mammogram has.
-fn places(image_len: usize, settings: &Settings) -> usize {
-    let image_bytes = image_len.saturating_mul(size_of::<f32>()).max(1);
-    settings.queue_limit.min((settings.queue_bytes / image_bytes).max(4))
+/// Images, or exams, that may wait: `queue_limit`, fewer of a size of which so many would take more than `queue_bytes`,
+/// but always as many as one mammogram has images.
+fn places(item_len: usize, settings: &Settings) -> usize {
+    let item_bytes = item_len.saturating_mul(size_of::<f32>()).max(1);
+    settings.queue_limit.min((settings.queue_bytes / item_bytes).max(4))
 }
 
 fn show_waiting(model: &str, queue: &Queue<Job>) {
@@ -250,14 +253,30 @@ fn show_waiting(model: &str, queue: &Queue<Job>) {
     metrics::gauge!("doubleread_infer_waiting_images", "model" => model.to_owned()).set(waiting);
 }
 
-/// Images of one run: what the graph takes, what the provider gains from.
-fn most_per_run(batch: Batch, provider: Provider, settings: &Settings) -> usize {
-    match (batch, provider) {
-        (Batch::Fixed(size), _) => size,
-        (Batch::Dynamic { max }, Provider::Cpu) => max.min(settings.max_batch_cpu),
-        (Batch::Dynamic { max }, Provider::Cuda) => max.min(settings.max_batch_cuda),
+/// Images, or exams, of one run: what the graph takes, what the provider gains from, what memory they may take.
+///
+/// Errors: [`InferError::Mismatch`] where not even one run fits into `max_run_bytes`.
+fn most_per_run(
+    batch: Batch,
+    provider: Provider,
+    item_len: usize,
+    settings: &Settings,
+) -> Result<usize, InferError> {
+    let item_bytes = item_len.saturating_mul(size_of::<f32>()).max(1);
+    let fit = settings.max_run_bytes / item_bytes;
+    let (least, wished) = match (batch, provider) {
+        (Batch::Fixed(size), _) => (size, size),
+        (Batch::Dynamic { max }, Provider::Cpu) => (1, max.min(settings.max_batch_cpu)),
+        (Batch::Dynamic { max }, Provider::Cuda) => (1, max.min(settings.max_batch_cuda)),
+    };
+    if fit < least {
+        return Err(InferError::Mismatch {
+            what: "the size of one run's input",
+            expected: format!("at most {} bytes (infer.max_run_bytes)", settings.max_run_bytes),
+            found: format!("{} bytes", item_bytes.saturating_mul(least)),
+        });
     }
-    .max(1)
+    Ok(wished.min(fit).max(1))
 }
 
 /// The bytes of the graph, once their SHA-256 is the manifest's. What is hashed is what is run.

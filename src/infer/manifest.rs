@@ -20,7 +20,7 @@
 //!
 //! [graph]
 //! input = "image"
-//! scores = "scores"                    # [N, labels]
+//! scores = "scores"                    # [N, labels]; several inputs and outputs: see the type `Graph`
 //! activation = "probabilities"         # or "logits", "softmax"
 //! map = "map"                          # optional: [N, labels or 1, h, w], where the model looked
 //! batch = { dynamic = { max = 16 } }   # or { fixed = 1 }
@@ -81,8 +81,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::calibrate::{Activation, Calibration};
+use super::calibrate::Calibration;
 use super::error::InferError;
+use super::manifest_graph::{Graph, MissingView, Slot, Unit};
 use crate::prepare::{InputSpec, Scope};
 use crate::vocab::{BreastFeature, FindingCode, Laterality, MammoView, Pathway, coded_enum};
 
@@ -158,45 +159,6 @@ fn yes() -> bool {
     true
 }
 
-/// Names and shapes of the graph.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Graph {
-    /// Name of the image input.
-    pub input: String,
-    /// Name of the score output, `[N, labels]`.
-    pub scores: String,
-    /// What its numbers are.
-    pub activation: Activation,
-    /// Name of the class-activation output, `[N, labels or 1, h, w]`.
-    #[serde(default)]
-    pub map: Option<String>,
-    /// Images per run.
-    pub batch: Batch,
-}
-
-/// Images per run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Batch {
-    /// Exactly so many; an unfilled batch is filled up with copies, whose answers are dropped.
-    Fixed(usize),
-    /// Any number up to `max`.
-    Dynamic {
-        /// Largest that was tried.
-        max: usize,
-    },
-}
-
-impl Batch {
-    /// Most images of one run.
-    pub fn max(self) -> usize {
-        match self {
-            Batch::Fixed(images) | Batch::Dynamic { max: images } => images,
-        }
-    }
-}
-
 coded_enum!(
     /// Where a finding of a label lies.
     SideRule, "side of a label" {
@@ -242,6 +204,9 @@ pub struct Label {
     /// How its probability was calibrated, if it was.
     #[serde(default)]
     pub calibration: Option<Calibration>,
+    /// The score output that it is in; may be left out where there is one.
+    #[serde(default)]
+    pub output: Option<String>,
     /// Whether it is shown; a label that didn't clear chance is not.
     #[serde(default = "yes")]
     pub offered: bool,
@@ -369,7 +334,67 @@ impl Manifest {
         self.overall.rule == OverallRule::Label && self.overall.labels.first() == Some(&label.name)
     }
 
-    /// Place of a label in the score output.
+    /// How the image of a view is made.
+    pub fn spec_for(&self, view: Option<MammoView>) -> &InputSpec {
+        let own = self.graph.inputs.iter().find(|input| Some(input.view) == view);
+        own.and_then(|input| input.input.as_ref()).unwrap_or(&self.input)
+    }
+
+    /// The ids of the preparations that take part, each once.
+    pub fn preprocessing(&self) -> String {
+        let mut ids: Vec<&str> = Vec::new();
+        for slot in self.slots() {
+            if !ids.contains(&slot.spec.preprocessing.as_str()) {
+                ids.push(&slot.spec.preprocessing);
+            }
+        }
+        ids.join("+")
+    }
+
+    /// The inputs of the graph in order.
+    pub(super) fn slots(&self) -> Vec<Slot<'_>> {
+        self.graph.slots(&self.input)
+    }
+
+    /// Shapes of the inputs in order, batch of one.
+    pub fn shapes(&self) -> Vec<[usize; 4]> {
+        self.slots().iter().map(|slot| slot.spec.shape()).collect()
+    }
+
+    /// Numbers that one image, or one exam, comes to.
+    pub fn numbers(&self) -> usize {
+        self.shapes().iter().map(|shape| shape.iter().product::<usize>()).fold(0, usize::saturating_add)
+    }
+
+    /// Views without which a case is not scored.
+    pub fn needed_views(&self) -> Vec<MammoView> {
+        let mut needed = self.required_views.clone();
+        let inputs = self.graph.inputs.iter().filter(|input| input.missing == MissingView::Refuse);
+        needed.extend(inputs.map(|input| input.view).filter(|view| !self.required_views.contains(view)));
+        needed
+    }
+
+    /// Where a label's findings lie, if it does not say so itself.
+    pub(super) fn side_rule(&self, label: &Label) -> SideRule {
+        label.side.unwrap_or(match (self.pathway, self.graph.unit()) {
+            (Pathway::Mammo, Unit::Image) => SideRule::Breast,
+            (Pathway::Chest, _) | (Pathway::Mammo, Unit::Exam) => SideRule::Unsaid,
+        })
+    }
+
+    /// The labels of each score output, in the order of the outputs.
+    pub(super) fn labels_by_output(&self) -> Vec<(&str, usize)> {
+        let of = |name: &str| {
+            let own = |label: &&Label| match &label.output {
+                Some(output) => output == name,
+                None => self.graph.scores.len() == 1,
+            };
+            self.labels.iter().filter(own).count()
+        };
+        self.graph.scores.iter().map(|name| (name.as_str(), of(name))).collect()
+    }
+
+    /// Place of a label in the score outputs.
     pub fn label_index(&self, name: &str) -> Option<usize> {
         self.labels.iter().position(|l| l.name == name)
     }

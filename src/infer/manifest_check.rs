@@ -39,6 +39,7 @@ impl Manifest {
             return bad("graph.batch", "is not between 1 and 256 images");
         }
         self.input.check().map_err(|e| InferError::invalid("input", e.to_string()))?;
+        self.check_graph()?;
         self.check_labels()?;
         self.check_points()?;
         if !(self.regions.part_of_peak > 0.0 && self.regions.part_of_peak <= 1.0) {
@@ -51,6 +52,52 @@ impl Manifest {
             if limit.chosen_on.trim().is_empty() {
                 return bad("out_of_distribution.chosen_on", "does not say what data chose the limit");
             }
+        }
+        Ok(())
+    }
+
+    /// One image input or several views; every output has its labels, in the order of the outputs.
+    fn check_graph(&self) -> Result<(), InferError> {
+        let bad = |field: &str, problem: &str| Err(InferError::invalid(field, problem));
+        let (graph, several) = (&self.graph, !self.graph.inputs.is_empty());
+        if graph.input.is_empty() != several {
+            return bad("graph.input", "and graph.inputs: name one input, or several with their views");
+        }
+        if several && self.pathway == Pathway::Chest {
+            return bad("graph.inputs", "are mammographic views; a chest graph takes one image a run");
+        }
+        if several && graph.map.is_some() {
+            return bad("graph.map", "belongs to one input: name it in graph.inputs");
+        }
+        for (place, input) in graph.inputs.iter().enumerate() {
+            let field = format!("graph.inputs.{}", input.name);
+            let before = graph.inputs.iter().take(place);
+            if input.name.is_empty()
+                || before.into_iter().any(|other| other.name == input.name || other.view == input.view)
+            {
+                return Err(InferError::invalid(field, "is empty, or its name or view is there twice"));
+            }
+            if let Some(spec) = &input.input {
+                spec.check().map_err(|e| InferError::invalid(field, e.to_string()))?;
+            }
+        }
+        if graph.scores.is_empty() || graph.scores.iter().any(String::is_empty) {
+            return bad("graph.scores", "names no output");
+        }
+        if let Some(label) = self.labels.iter().find(|label| match &label.output {
+            Some(output) => !graph.scores.contains(output),
+            None => graph.scores.len() > 1,
+        }) {
+            let field = format!("labels.{}", label.name);
+            return Err(InferError::invalid(field, "needs the name of its score output"));
+        }
+        let place = |label: &Label| match &label.output {
+            Some(output) => graph.scores.iter().position(|name| name == output),
+            None => Some(0),
+        };
+        if !self.labels.iter().map(place).is_sorted() || self.labels_by_output().iter().any(|(_, n)| *n == 0)
+        {
+            return bad("labels", "do not follow the order of graph.scores, or an output has none");
         }
         Ok(())
     }
@@ -75,8 +122,9 @@ impl Manifest {
                 };
                 return Err(InferError::invalid(field, needed));
             }
-            if label.side == Some(SideRule::Breast) && self.pathway == Pathway::Chest {
-                return Err(InferError::invalid(field, "has side \"breast\" on the chest pathway"));
+            let of_one_view = self.pathway == Pathway::Mammo && self.graph.inputs.is_empty();
+            if label.side == Some(SideRule::Breast) && !of_one_view {
+                return Err(InferError::invalid(field, "has side \"breast\", and no view of its own"));
             }
             if let Some(calibration) = &label.calibration {
                 calibration.check().map_err(|problem| InferError::invalid(field, problem))?;
@@ -178,6 +226,10 @@ mod tests {
             ("fixed = 1", "fixed = 0", "graph.batch"),
             ("chosen_on = \"a test\"", "chosen_on = \"\"", "chosen_on"),
             ("width = 8", "width = 0", "input"),
+            ("input = \"image\", ", "", "graph.input"),
+            ("input = \"image\"", "inputs = [{ name = \"a\", view = \"RCC\" }]", "chest graph"),
+            ("scores = \"scores\"", "scores = [\"a\", \"b\"]", "score output"),
+            ("name = \"mass\"", "output = \"other\", name = \"mass\"", "score output"),
             ("pathway = \"chest\"", "pathway = \"chest\"\nrequired_views = [\"RCC\"]", "required_views"),
         ];
         for (from, to, named) in table {

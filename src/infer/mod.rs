@@ -11,10 +11,14 @@ mod case;
 mod coverage;
 mod engine;
 mod error;
+mod exam;
 mod graph;
+mod graph_check;
+mod half;
 mod heat_map;
 mod manifest;
 mod manifest_check;
+mod manifest_graph;
 mod provider_proof;
 mod queue;
 mod regions;
@@ -32,11 +36,12 @@ pub use engine::{Engine, Scored};
 pub use error::InferError;
 pub use graph::{ActivationMap, RawOutput};
 pub use manifest::{
-    Aggregation, Batch, Graph, Label, Manifest, OperatingPoint, OutOfDistribution, Overall, OverallRule,
-    Pooling, RegionRule, SideRule,
+    Aggregation, Label, Manifest, OperatingPoint, OutOfDistribution, Overall, OverallRule, Pooling,
+    RegionRule, SideRule,
 };
+pub use manifest_graph::{Batch, Graph, GraphInput, MissingView, Unit};
 pub use queue::Urgency;
-pub use registry::{Model, ModelState, Registry};
+pub use registry::{Model, ModelState, Registry, graph_hashes};
 pub use replay::{Difference, REPLAY_TOLERANCE, compare};
 pub use roles::{ModelRole, Roles};
 pub use runtime::library_path;

@@ -253,6 +253,12 @@ impl Registry {
         self.read(|models| models.values().cloned().collect())
     }
 
+    /// The SHA-256 of each graph by its manifest, by folder.
+    pub fn graph_hashes(&self) -> BTreeMap<String, String> {
+        let hash = |m: &Model| Some((m.folder.clone(), m.manifest.as_ref()?.sha256.clone()));
+        self.read(|models| models.values().filter_map(hash).collect())
+    }
+
     /// One model by the name of its folder.
     pub fn model(&self, folder: &str) -> Option<Model> {
         self.read(|models| models.get(folder).cloned())
@@ -350,6 +356,15 @@ impl Registry {
             }
         }
     }
+}
+
+/// The SHA-256 of each graph of a folder of models by its manifest, by folder; blocks for reading them.
+pub fn graph_hashes(models_dir: &Path) -> BTreeMap<String, String> {
+    let hash = |path: PathBuf| {
+        let folder = path.file_name()?.to_str()?.to_owned();
+        Some((folder, Manifest::load(&path).ok()?.sha256))
+    };
+    model_folders(models_dir).into_iter().filter_map(hash).collect()
 }
 
 /// Folders with a `manifest.toml`, by name.

@@ -67,7 +67,7 @@ pub fn noise_image(seed: u32, length: usize) -> Vec<f32> {
 /// answer differs by more than the file allows.
 pub async fn self_test(engine: &Engine) -> Result<Option<SelfTest>, InferError> {
     let Some(file) = read(engine.folder())? else { return Ok(None) };
-    let length: usize = engine.manifest().input.shape().iter().product();
+    let length = engine.manifest().numbers();
     let mut test = SelfTest { vectors: file.vectors.len(), largest_difference: 0.0, infer_ms: 0.0 };
     for vector in &file.vectors {
         let scored = engine.score(noise_image(vector.seed, length), Urgency::Background).await?;

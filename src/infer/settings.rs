@@ -38,6 +38,8 @@ pub struct Settings {
     pub queue_limit: usize,
     /// Memory of the images that wait for one model, in bytes; fewer than `queue_limit` may wait of a large size.
     pub queue_bytes: usize,
+    /// Largest input of one run, in bytes: a batch holds no more than fit, and a model of which not one fits is refused.
+    pub max_run_bytes: usize,
     /// Images of one batch on the processor, where larger batches bring nothing.
     pub max_batch_cpu: usize,
     /// Images of one batch on CUDA.
@@ -108,6 +110,7 @@ impl Default for Settings {
             intra_threads: 1,
             queue_limit: 256,
             queue_bytes: 512 << 20,
+            max_run_bytes: 512 << 20,
             max_batch_cpu: 1,
             max_batch_cuda: 16,
             max_wait_ms: 5,
@@ -132,6 +135,7 @@ impl Settings {
         for (key, value) in [
             ("queue_limit", self.queue_limit),
             ("queue_bytes", self.queue_bytes),
+            ("max_run_bytes", self.max_run_bytes),
             ("max_batch_cpu", self.max_batch_cpu),
             ("max_batch_cuda", self.max_batch_cuda),
             ("intra_threads", self.intra_threads),

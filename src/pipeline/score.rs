@@ -66,7 +66,8 @@ impl Scorer {
             async move {
                 let instance: &Instance = instance.ok_or(StageError::Gone("instance"))?;
                 let path = self.archive.path_of(&instance.content_hash).map_err(StageError::Archive)?;
-                let prepared = self.decoders.prepare(&path, &manifest.input, &manifest.scope, haste).await;
+                let spec = manifest.spec_for(image.view);
+                let prepared = self.decoders.prepare(&path, spec, &manifest.scope, haste).await;
                 Ok::<_, StageError>(infer::CaseImage {
                     sop_instance_uid: image.sop_instance_uid.clone(),
                     content_hash: instance.content_hash.clone(),

@@ -61,6 +61,8 @@ pub enum Dtype {
     /// IEEE 754 single precision.
     #[default]
     F32,
+    /// Half precision; prepared in single precision and rounded before the graph.
+    F16,
 }
 
 /// What black (0) and white (1) become.

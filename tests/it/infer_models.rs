@@ -18,6 +18,10 @@ async fn a_model_that_differs_from_its_manifest_is_refused_with_the_difference_n
     let text = "this is no graph";
     let mut cut = graph.clone();
     cut.truncate(300);
+    let [opset, operator, domain, nan, int64, quiet] =
+        ["opset", "operator", "domain", "nan", "int64", "plain"].map(|name| golden(&format!("{name}.onnx")));
+    let no_map = ("map = 'map'\n", "");
+    let card = "card = '../CARD.md'";
     type Row<'a> = (&'a str, Option<&'a [u8]>, &'a [(&'a str, &'a str)], &'a [&'a str]);
     let table: &[Row] = &[
         ("no-graph", None, &[], &["model.onnx", "can't be read"]),
@@ -54,6 +58,28 @@ async fn a_model_that_differs_from_its_manifest_is_refused_with_the_difference_n
         ),
         ("unknown-key", Some(&graph), &[("trained_on", "trained_in")], &["manifest.toml", "trained_in"]),
         ("threshold", Some(&graph), &[("labels = { mass = 0.5 }", "labels = {}")], &["no threshold", "mass"]),
+        ("opset", Some(&opset), &[no_map], &["the runtime refuses the graph", "opset", "99"]),
+        ("operator", Some(&operator), &[no_map], &["the runtime refuses the graph", "NoSuchOperator"]),
+        ("domain", Some(&domain), &[no_map], &["the runtime refuses the graph", "org.example"]),
+        ("nan", Some(&nan), &[no_map], &["output on a black image", "finite numbers"]),
+        ("type", Some(&int64), &[no_map], &["input's type", "f32", "i64"]),
+        ("map-name", Some(&graph), &[("map = 'map'", "map = 'cam'")], &["map output", "cam", "scores, map"]),
+        ("fixed", Some(&quiet), &[no_map], &["number of labels", "[any, 2]", "[any, 1]"]),
+        (
+            "layout",
+            Some(&graph),
+            &[("width = 8", "layout = 'nhwc'\nwidth = 8")],
+            &["input's shape", "[any, 8, 8, 1]", "[any, 1, 8, 8]"],
+        ),
+        (
+            "label-order",
+            Some(&graph),
+            &[("labels = ['suspicious']", "labels = ['cancer']")],
+            &["overall.labels", "cancer"],
+        ),
+        ("outside", Some(&graph), &[("card = 'CARD.md'", card)], &["card", "own folder"]),
+        ("other-file", Some(&graph), &[("file = 'model.onnx'", "file = 'weights.onnx'")], &["weights.onnx"]),
+        ("empty", Some(b""), &[], &["the runtime refuses the graph"]),
     ];
     for (folder, bytes, replace, _) in table {
         // Every row but that of the hash has the hash of what is there.
@@ -79,6 +105,10 @@ async fn a_model_that_differs_from_its_manifest_is_refused_with_the_difference_n
     assert!(registry.stamped(Pathway::Mammo, &older).is_err(), "a replay takes the very same version");
     assert!(engine.score(vec![0.25; 64], Urgency::Routine).await.is_ok());
     registry.stop();
+}
+
+fn golden(name: &str) -> Vec<u8> {
+    super::infer_exam::graph(name)
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 mod command_line;
 mod durability;
 mod infer_case;
+mod infer_exam;
 mod infer_fixture;
 mod infer_models;
 mod model_cli;

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use super::shapes;
 use crate::config::Config;
 use crate::infer::{Engine, SelfTest, self_test};
 
@@ -13,7 +14,7 @@ pub(super) async fn run(model: &Path, config: &Config) -> anyhow::Result<ExitCod
     let manifest = engine.manifest();
     let mut out = std::io::stdout();
     writeln!(out, "{}: file, hash, names, types and shapes agree with the manifest", manifest.folder_name())?;
-    writeln!(out, "ran on {}, input {:?}", engine.provider(), manifest.input.shape())?;
+    writeln!(out, "ran on {}, input {}", engine.provider(), shapes(manifest))?;
     match test {
         Some(test) => writeln!(
             out,

@@ -13,8 +13,9 @@ use anyhow::Context;
 use super::migrate::open_store;
 use super::output::table;
 use crate::config::Config;
-use crate::infer::{Manifest, Roles};
-use crate::pipeline::roles_in_force;
+use crate::infer::{Manifest, Roles, graph_hashes};
+use crate::pipeline::decided;
+use crate::store::Store;
 use crate::vocab::{Clock, SystemClock};
 
 /// What to do with models.
@@ -67,12 +68,19 @@ pub(super) async fn run(command: ModelCommand, config: &Config) -> anyhow::Resul
     }
 }
 
+/// What people decided about the models that are here, as the service would take it over.
 async fn roles(config: &Config) -> anyhow::Result<Roles> {
     let store = open_store(config).await?;
     store.migrate(SystemClock.now()).await?;
-    let roles = roles_in_force(&store.model_decisions().await?, SystemClock.now());
+    let roles = roles_by(&store, config).await?;
     store.close().await;
     Ok(roles)
+}
+
+/// The same out of a database that is open.
+pub(super) async fn roles_by(store: &Store, config: &Config) -> anyhow::Result<Roles> {
+    let graphs = graph_hashes(&config.infer.models_dir);
+    Ok(decided(store.model_decisions().await?, &graphs, SystemClock.now()).roles)
 }
 
 async fn list(config: &Config) -> anyhow::Result<ExitCode> {
@@ -113,6 +121,17 @@ async fn list(config: &Config) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The shapes of a model's inputs, each once.
+fn shapes(manifest: &Manifest) -> String {
+    let shapes = manifest.shapes();
+    let first = shapes.first().copied().unwrap_or_default();
+    match shapes.len() {
+        1 => format!("{first:?}"),
+        several if shapes.iter().all(|shape| *shape == first) => format!("{several} of {first:?}"),
+        _ => shapes.iter().map(|shape| format!("{shape:?}")).collect::<Vec<_>>().join(", "),
+    }
+}
+
 async fn show(model: &str, card: bool, config: &Config) -> anyhow::Result<ExitCode> {
     let folder = config.infer.models_dir.join(model);
     let manifest = Manifest::load(&folder)?;
@@ -134,8 +153,8 @@ async fn show(model: &str, card: bool, config: &Config) -> anyhow::Result<ExitCo
         ("sha256", manifest.sha256.clone()),
         ("trained on", manifest.trained_on.clone()),
         ("investigational", if manifest.investigational { "yes" } else { "no" }.to_owned()),
-        ("preprocessing", manifest.input.preprocessing.clone()),
-        ("input", format!("{:?}", manifest.input.shape())),
+        ("preprocessing", manifest.preprocessing()),
+        ("input", shapes(&manifest)),
         ("ages", format!("{} to {}", age(scope.min_age_years), age(scope.max_age_years))),
         ("views", scope.views.join(", ")),
         ("says", labels.join(", ")),
