@@ -30,7 +30,7 @@ use crate::vocab::{CaseId, Clock, Pathway, StudyInstanceUid};
 pub use register::StoreRegister;
 pub use score::Scorer;
 pub use settings::Settings;
-pub use shadow::roles_in_force;
+pub use shadow::{Decided, decided};
 
 /// What the stages share, made once by the composition root.
 pub struct Pipeline {

@@ -4,42 +4,53 @@
 //! reader sees, roles for the registry. Must never hold up a case: shadow jobs are taken when
 //! nothing else is due.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use super::{Pipeline, StageError};
-use crate::infer::{ModelRole, Registry, Roles};
+use crate::infer::{ModelRole, Roles};
 use crate::store::{JobKind, ModelDecision, NewJob, StoredCase};
 use crate::vocab::{CaseId, Timestamp};
 
-/// The roles that have come into effect; of several decisions on one folder the latest holds.
-pub fn roles_in_force(decisions: &[ModelDecision], now: Timestamp) -> Roles {
-    let in_effect = decisions.iter().filter(|decision| decision.effective_at <= now);
-    in_effect.filter_map(|d| Some((d.folder.clone(), d.role.parse::<ModelRole>().ok()?))).collect()
+/// What people's decisions come to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decided {
+    /// The roles that have come into effect; of several decisions on one folder the latest holds.
+    pub roles: Roles,
+    /// Decisions that were taken on another graph than the one that lies in the folder now.
+    pub void: Vec<ModelDecision>,
 }
 
-/// Leaves out decisions that were taken on another graph than the one that lies in the folder now.
-fn of_the_same_graph(decisions: Vec<ModelDecision>, models: &Registry) -> Vec<ModelDecision> {
-    let same = |decision: &ModelDecision| {
-        let manifest = models.model(&decision.folder).and_then(|model| model.manifest);
-        manifest.is_none_or(|manifest| manifest.sha256 == decision.sha256)
-    };
-    let (kept, changed): (Vec<_>, Vec<_>) = decisions.into_iter().partition(same);
-    for decision in changed {
-        metrics::counter!("doubleread_model_decisions_void_total").increment(1);
-        tracing::error!(
-            model = decision.folder,
-            "the graph is not the one that was decided on; the decision is void"
-        );
+/// What decisions come to at an instant, with the hashes of the graphs that are there (see [`infer::graph_hashes`]).
+pub fn decided(decisions: Vec<ModelDecision>, graphs: &BTreeMap<String, String>, now: Timestamp) -> Decided {
+    let same = |d: &ModelDecision| graphs.get(&d.folder).is_none_or(|sha256| *sha256 == d.sha256);
+    let (kept, void): (Vec<_>, Vec<_>) = decisions.into_iter().partition(same);
+    let in_effect = kept.iter().filter(|decision| decision.effective_at <= now);
+    let roles =
+        in_effect.filter_map(|d| Some((d.folder.clone(), d.role.parse::<ModelRole>().ok()?))).collect();
+    Decided { roles, void }
+}
+
+/// Says that decisions are void, each once in the life of the process.
+fn say_void(void: &[ModelDecision], said: &mut BTreeSet<(String, String, Timestamp)>) {
+    for decision in void {
+        if said.insert((decision.folder.clone(), decision.sha256.clone(), decision.decided_at)) {
+            metrics::counter!("doubleread_model_decisions_void_total").increment(1);
+            tracing::error!(
+                model = decision.folder,
+                "the graph is not the one that was decided on; the decision is void"
+            );
+        }
     }
-    kept
 }
 
 impl Pipeline {
     /// Takes over new decisions and new folders until the stop.
     pub(super) async fn watch_models(self: Arc<Self>, stop: CancellationToken) {
+        let mut said = BTreeSet::new();
         loop {
             match self.store.model_decisions().await {
                 Ok(decisions) => {
@@ -47,10 +58,13 @@ impl Pipeline {
                     let now = self.clock.now();
                     let taken_over = tokio::task::spawn_blocking(move || {
                         models.look_again();
-                        models.assign(roles_in_force(&of_the_same_graph(decisions, &models), now));
+                        let decided = decided(decisions, &models.graph_hashes(), now);
+                        models.assign(decided.roles);
+                        decided.void
                     });
-                    if let Err(error) = taken_over.await {
-                        tracing::error!(%error, "the folder of models could not be looked at");
+                    match taken_over.await {
+                        Ok(void) => say_void(&void, &mut said),
+                        Err(error) => tracing::error!(%error, "the folder of models could not be looked at"),
                     }
                 }
                 Err(error) => tracing::warn!(%error, "decisions about models can't be read"),
@@ -113,10 +127,23 @@ mod tests {
     fn the_latest_decision_that_has_come_into_effect_holds() {
         let decisions =
             [decision("m-1", "active", 10), decision("m-1", "retired", 30), decision("m-2", "active", 30)];
-        let at = |now| roles_in_force(&decisions, Timestamp::from_millis(now));
+        let at = |now| decided(decisions.to_vec(), &BTreeMap::new(), Timestamp::from_millis(now)).roles;
         assert!(at(5).is_empty());
         assert_eq!(at(20), Roles::from([("m-1".into(), ModelRole::Active)]));
         let later = Roles::from([("m-1".into(), ModelRole::Retired), ("m-2".into(), ModelRole::Active)]);
         assert_eq!(at(30), later);
+    }
+
+    #[test]
+    fn a_decision_on_another_graph_is_void_and_said_once() {
+        let decisions = vec![decision("m-1", "active", 10), decision("m-2", "active", 10)];
+        let graphs = BTreeMap::from([("m-1".to_owned(), "another".to_owned())]);
+        let decided = decided(decisions, &graphs, Timestamp::from_millis(20));
+        assert_eq!(decided.roles, Roles::from([("m-2".into(), ModelRole::Active)]));
+        assert_eq!(decided.void.len(), 1);
+        let mut said = BTreeSet::new();
+        say_void(&decided.void, &mut said);
+        say_void(&decided.void, &mut said);
+        assert_eq!(said.len(), 1);
     }
 }
