@@ -12,7 +12,7 @@ STUDIES ?= 500
 CASES ?= 10000
 MINUTES ?= 30
 
-.PHONY: help runtime web build demo test soak check bench bench-million real-files samples peers models
+.PHONY: help runtime web build demo test soak check bench bench-million real-files samples peers models model-examples
 
 help: ## the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -71,6 +71,13 @@ models: runtime ## train every shipped model again, on the CPU, and write graph,
 	var/training/venv/bin/python training/train.py mammo
 	var/training/venv/bin/python training/self_test.py models/chest-phantom-1.0.0 models/mammo-phantom-1.0.0
 	var/training/venv/bin/python training/models_page.py
+
+model-examples: runtime ## export the worked examples (TorchXRayVision, four views; random weights) and hold them against PyTorch
+	cargo build --release --bin doubleread
+	python3 -m venv var/examples/venv
+	var/examples/venv/bin/pip install --quiet --requirement training/examples/requirements.txt
+	var/examples/venv/bin/python training/examples/export.py var/examples/models
+	python3 training/examples/check.py $(BIN) var/examples/models/*
 
 real-files: build peers ## push the real files of ../shared/data at a service and write docs/real-files.md
 	@if [ -x .venv/bin/python ]; then .venv/bin/python scripts/real_files.py; \

@@ -2,9 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use doubleread::infer::{Active, Engine, InferError, ModelState, Provider, Registry, Settings, Urgency};
-use doubleread::vocab::{ModelStamp, Pathway};
-use sha2::{Digest, Sha256};
+use doubleread::infer::{
+    Active, CaseImage, Engine, InferError, Manifest, ModelState, Provider, Registry, Settings, Urgency,
+    score_case,
+};
+use doubleread::phantom::{StudyOptions, generate_study};
+use doubleread::prepare::{Limits, prepare_file};
+use doubleread::vocab::{ModelStamp, Pathway, Timestamp};
 
 use super::infer_fixture::{loaded, no_runtime, settings, tiny_graph, tiny_manifest, write_model};
 
@@ -240,37 +244,21 @@ fn pattern(length: usize, scale: f64, offset: f64) -> Vec<f32> {
     (0..length).map(|i| ((i * 31 % 997) as f64 / 997.0 * scale + offset) as f32).collect()
 }
 
-async fn raw_scores(manifest: &str, graph: &[u8], image: Vec<f32>) -> Vec<f32> {
-    let dir = tempfile::tempdir().unwrap();
-    let hash = hex::encode(Sha256::digest(graph));
-    let folder = write_model(dir.path(), "m-1", &manifest.replace("HASH", &hash), Some(graph));
-    let engine = Engine::load(&folder, &settings(dir.path())).expect("loads");
-    engine.score(image, Urgency::Routine).await.expect("scores").output.scores
+/// A manifest of the worked examples.
+fn example(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("training/examples").join(name);
+    std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
-const SQUEEZENET: &str = "
-    name = 'kermany'\nversion = '1'\npathway = 'chest'\nfile = 'model.onnx'\nsha256 = 'HASH'\ncard = 'CARD.md'
-    trained_on = 'children of one hospital'\noperating_point = 'half'
-    labels = [{ name = 'bacterial', code = 'consolidation' }, { name = 'normal', offered = false },
-              { name = 'viral', code = 'interstitial_lung_disease' }]
-    overall = { rule = 'complement', labels = ['normal'] }
-    operating_points = [{ name = 'half', chosen_on = 'nothing', overall = 0.5, labels = { bacterial = 0.5, viral = 0.5 } }]
-    graph = { input = 'image', scores = 'logits', activation = 'softmax', batch = { dynamic = { max = 4 } } }
-    [input]
-    preprocessing = 'imagenet-224-v1'\nwidth = 224\nheight = 224\nchannels = 3\nresize = 'triangle'
-    range = { mean_std = { mean = [0.485, 0.456, 0.406], std = [0.229, 0.224, 0.225] } }
-    aspect = 'stretch'\nwindowing = 'voi'\n";
+/// The folder of a public model with the manifest of its worked example.
+fn example_folder(dir: &Path, manifest: &str, file: &str, graph: &[u8]) -> PathBuf {
+    let folder = write_model(dir, "m-1", &example(manifest), None);
+    std::fs::write(folder.join(file), graph).expect("a graph");
+    folder
+}
 
-const SMALL_CHEST: &str = "
-    name = 'small-chest'\nversion = '1'\npathway = 'chest'\nfile = 'model.onnx'\nsha256 = 'HASH'\ncard = 'CARD.md'
-    trained_on = 'adults of one hospital'\noperating_point = 'half'
-    labels = [LABELS]
-    overall = { rule = 'label', labels = ['label-0'] }
-    operating_points = [{ name = 'half', chosen_on = 'nothing', overall = 0.5 }]
-    graph = { input = 'image', scores = 'probabilities', activation = 'probabilities', batch = { dynamic = { max = 4 } } }
-    [input]
-    preprocessing = 'byte-128-v1'\nwidth = 128\nheight = 128\nrange = 'byte'\nresize = 'area'
-    aspect = 'stretch'\nwindowing = 'voi'\n";
+const SQUEEZENET: &str = "cxr-squeezenet11-kermany3-m3mentomor1.onnx";
+const SMALL_CHEST: &str = "small-chest-15.onnx";
 
 #[tokio::test]
 async fn public_models_give_what_the_python_runtime_gives() {
@@ -278,35 +266,79 @@ async fn public_models_give_what_the_python_runtime_gives() {
         return;
     }
     // Made with onnxruntime 1.31.1 under Python from the same pattern; equal to 1e-4 relative.
-    if let Some(graph) = shared_model("cxr-squeezenet11-kermany3-m3mentomor1.onnx") {
-        let scores = raw_scores(SQUEEZENET, &graph, pattern(3 * 224 * 224, 4.0, -2.0)).await;
-        close(&scores, &[0.0, 9.019_75, 0.0]);
-    }
-    if let Some(graph) = shared_model("small-chest-15.onnx") {
-        let labels: Vec<String> = (0..15)
-            .map(|i| format!("{{ name = 'label-{i}', code = 'other', offered = {} }}", i == 0))
-            .collect();
-        let manifest = SMALL_CHEST.replace("LABELS", &labels.join(", "));
-        let scores = raw_scores(&manifest, &graph, pattern(128 * 128, 255.0, 0.0)).await;
-        close(
-            &scores,
+    let table: [(&str, &str, Vec<f32>, &[f32]); 2] = [
+        (SQUEEZENET, "squeezenet-kermany.toml", pattern(3 * 224 * 224, 4.0, -2.0), &[0.0, 9.019_75, 0.0]),
+        (
+            SMALL_CHEST,
+            "small-chest-15.toml",
+            pattern(128 * 128, 255.0, 0.0),
             &[
                 0.137_922, 0.062_159, 0.094_201, 0.185_190, 0.049_458, 0.119_558, 0.060_983, 0.065_787,
                 0.098_120, 0.073_417, 0.052_438, 0.145_427, 0.078_137, 0.013_449, 0.069_777,
             ],
-        );
+        ),
+    ];
+    for (file, manifest, image, expected) in table {
+        let Some(graph) = shared_model(file) else { continue };
+        let dir = tempfile::tempdir().unwrap();
+        let folder = example_folder(dir.path(), manifest, file, &graph);
+        let engine = Engine::load(&folder, &settings(dir.path())).expect("loads");
+        close(&engine.score(image, Urgency::Routine).await.expect("scores").output.scores, expected);
+    }
+}
+
+#[tokio::test]
+async fn public_models_score_a_film_from_the_file_on() {
+    if no_runtime() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    for (file, manifest, age) in
+        [(SQUEEZENET, "squeezenet-kermany.toml", 4), (SMALL_CHEST, "small-chest-15.toml", 54)]
+    {
+        let Some(graph) = shared_model(file) else { continue };
+        let folder = example_folder(dir.path(), manifest, file, &graph);
+        let engine = Engine::load(&folder, &settings(dir.path())).expect("loads");
+        let options =
+            StudyOptions { size: Some((512, 640)), age_years: Some(age), ..StudyOptions::default() };
+        let film = generate_study(Pathway::Chest, 5, &options).remove(0);
+        let path = dir.path().join("film.dcm");
+        std::fs::write(&path, film.part10().expect("a file")).expect("written");
+        let told = engine.manifest();
+        let image = CaseImage {
+            sop_instance_uid: "1.2.3".parse().expect("a uid"),
+            content_hash: String::new(),
+            view: None,
+            prepared: prepare_file(&path, &told.input, &told.scope, &Limits::default()),
+        };
+        let result = score_case(&engine, vec![image], Urgency::Routine, Timestamp::from_millis(0));
+        let result = result.await.expect("a result");
+        let score = result.score.unwrap_or_else(|| panic!("{file}: {:?}", result.outcome));
+        assert!((0.0..=1.0).contains(&score), "{file}: {score}");
+        assert_eq!(result.findings.len(), told.labels.iter().filter(|label| label.offered).count());
+    }
+}
+
+#[test]
+fn the_manifests_of_the_worked_examples_are_sound() {
+    for (name, shapes) in [
+        ("xrv-densenet121.toml", vec![[1, 1, 224, 224]]),
+        ("four-views-resnet22.toml", vec![[1, 1, 2000, 1600]; 4]),
+    ] {
+        let manifest = Manifest::parse(&example(name).replace("SHA256", &"0".repeat(64)));
+        let manifest = manifest.unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert_eq!(manifest.shapes(), shapes, "{name}");
     }
 }
 
 #[tokio::test]
 async fn an_urgent_image_does_not_wait_for_the_routine_ones_before_it() {
-    let Some(graph) = shared_model("cxr-squeezenet11-kermany3-m3mentomor1.onnx") else { return };
+    let Some(graph) = shared_model(SQUEEZENET) else { return };
     if no_runtime() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
-    let manifest = SQUEEZENET.replace("HASH", &hex::encode(Sha256::digest(&graph)));
-    let folder = write_model(dir.path(), "m-1", &manifest, Some(&graph));
+    let folder = example_folder(dir.path(), "squeezenet-kermany.toml", SQUEEZENET, &graph);
     let engine = Engine::load(&folder, &Settings { sessions: 1, ..settings(dir.path()) }).expect("loads");
     let image = pattern(3 * 224 * 224, 4.0, -2.0);
     let routine = (0..80).map(|_| engine.score(image.clone(), Urgency::Routine));
