@@ -10,7 +10,7 @@ use super::migrate::open_store;
 use crate::archive::{Archive, Incoming};
 use crate::config::{Config, Duty};
 use crate::http::{self, AppState, ModelDirectory, ModelStatus, Parts};
-use crate::infer::{ModelState, Registry, graph_hashes};
+use crate::infer::{ModelRole, ModelState, Registry, graph_hashes};
 use crate::lifecycle::Lifecycle;
 use crate::pipeline::{Pipeline, StoreRegister, decided};
 use crate::prepare::worker::Pool;
@@ -166,6 +166,7 @@ impl ModelDirectory for Models {
     fn models(&self) -> Vec<ModelStatus> {
         let status = |model: crate::infer::Model| {
             let manifest = model.manifest.clone()?;
+            let shadow = self.0.role(&model.folder) == Some(ModelRole::Shadow) && !model.active;
             Some(ModelStatus {
                 name: manifest.name.clone(),
                 version: manifest.version.clone(),
@@ -181,6 +182,7 @@ impl ModelDirectory for Models {
                     ModelState::Refused(error) => error.to_string(),
                     ModelState::Retired => "retired".to_owned(),
                 },
+                shadow,
             })
         };
         self.0.models().into_iter().filter_map(status).collect()

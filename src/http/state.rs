@@ -28,6 +28,9 @@ pub struct ModelStatus {
     pub provider: Option<String>,
     /// Why it is not available, in words; empty where it is.
     pub fault: String,
+    /// Whether it runs in the shadow: no reader hears that it is there.
+    #[serde(skip)]
+    pub shadow: bool,
 }
 
 /// Where the routes learn which models there are (only the composition root knows `infer`).

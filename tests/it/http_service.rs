@@ -55,6 +55,7 @@ impl Service {
             trained_on: "phantoms".to_owned(),
             provider: Some("cpu".to_owned()),
             fault: String::new(),
+            shadow: false,
         }];
         let settings = http::Settings { listen: "127.0.0.1:0".parse().unwrap(), ..settings };
         let listener = http::listen(&settings).await.unwrap();

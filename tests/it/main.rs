@@ -24,6 +24,7 @@ mod service_disk;
 mod service_films;
 mod service_house;
 mod service_order;
+mod service_shadow;
 mod service_studies;
 mod service_workers;
 mod store_accounts;

@@ -78,7 +78,7 @@ struct Me {
     sites: Vec<String>,
     /// Whether all patients here are synthetic.
     synthetic_patients: bool,
-    /// The models that are there.
+    /// The models that are there; those in the shadow are left out.
     models: Vec<ModelStatus>,
 }
 
@@ -91,6 +91,6 @@ async fn me(State(state): State<AppState>, caller: Caller) -> Json<Me> {
         roles: caller.roles.iter().map(ToString::to_string).collect(),
         sites: caller.sites.iter().map(ToString::to_string).collect(),
         synthetic_patients: state.synthetic_patients,
-        models: state.models.models(),
+        models: state.models.models().into_iter().filter(|model| !model.shadow).collect(),
     })
 }
