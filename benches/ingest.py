@@ -1,11 +1,12 @@
 """C-STORE against the peers, interleaved: CPU per GB, throughput, latency, memory (P1 to P4, P14).
 
-Usage: python benches/ingest.py [--rounds 2] [--objects 32] [--associations 4,16] [--small]
+Usage: python benches/ingest.py [--rounds 2] [--objects 128] [--associations 4,16,64] [--small]
 Every receiver gets the same objects from the same sender (`doubleread send`), fresh each round.
 """
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -59,6 +60,8 @@ def push(peer, folder, associations):
 
 
 def measure(name, folder, size, associations):
+    # What the objects and the receiver before left to be written must not be written at this one's cost.
+    os.sync()
     with Peer(name) as peer:
         before, idle_mib = peer.cpu_seconds(), peer.peak_mib()
         seconds, latencies = push(peer, folder, associations)
@@ -75,8 +78,8 @@ def measure(name, folder, size, associations):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--objects", type=int, default=64)
-    parser.add_argument("--associations", default="4,16")
+    parser.add_argument("--objects", type=int, default=128)
+    parser.add_argument("--associations", default="4,16,64")
     parser.add_argument("--peers", default="floor,doubleread,storescp,orthanc,pynetdicom")
     parser.add_argument("--small", action="store_true", help="8 KB objects on one association (P14)")
     arguments = parser.parse_args()

@@ -22,3 +22,4 @@ pub mod cli;
 pub mod config;
 pub mod lifecycle;
 pub mod telemetry;
+pub mod uncached;

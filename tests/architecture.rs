@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 const TABLE: &[(&str, &[&str], &[&str])] = &[
     ("vocab", &[], &[]),
     ("receive", &["vocab", "archive"], &[]),
-    ("archive", &["vocab"], &[]),
-    ("prepare", &["vocab"], &["image", "jpeg2k", "jpegls"]),
+    ("archive", &["vocab", "uncached"], &[]),
+    ("prepare", &["vocab", "uncached"], &["image", "jpeg2k", "jpegls"]),
     ("infer", &["vocab", "prepare"], &["ort"]),
     ("reading", &["vocab"], &[]),
     ("post", &["vocab", "reading"], &[]),
@@ -39,6 +39,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
         &[],
     ),
     ("telemetry", &[], &[]),
+    ("uncached", &[], &[]),
     ("lifecycle", &[], &[]),
 ];
 

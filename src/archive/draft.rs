@@ -4,12 +4,10 @@
 //! sealed file that is dropped takes its temporary file with it. All calls block.
 
 use super::ArchiveError;
+use super::writing::{Scratches, Writing};
 use std::fs::File;
-use std::io::{IoSlice, Write};
 use std::path::{Path, PathBuf};
-
-/// Most pieces given to one `writev`, below every system's `IOV_MAX`.
-const MOST_SLICES: usize = 64;
+use std::sync::Arc;
 
 /// The temporary file, removed with its owner.
 #[derive(Debug)]
@@ -29,19 +27,20 @@ impl Drop for Temporary {
 #[derive(Debug)]
 pub struct Draft {
     temporary: Temporary,
-    file: File,
+    writing: Writing,
     hasher: blake3::Hasher,
     size_bytes: u64,
 }
 
 impl Draft {
-    pub(super) fn create(path: PathBuf) -> Result<Self, ArchiveError> {
+    pub(super) fn create(path: PathBuf, scratches: Arc<Scratches>) -> Result<Self, ArchiveError> {
         let file = File::options()
             .write(true)
             .create_new(true)
             .open(&path)
             .map_err(|e| ArchiveError::from_io("make a temporary file", e))?;
-        Ok(Self { temporary: Temporary(path), file, hasher: blake3::Hasher::new(), size_bytes: 0 })
+        let writing = Writing::new(file, scratches);
+        Ok(Self { temporary: Temporary(path), writing, hasher: blake3::Hasher::new(), size_bytes: 0 })
     }
 
     /// Appends the pieces, in order.
@@ -50,31 +49,17 @@ impl Draft {
             self.hasher.update(piece);
             self.size_bytes += piece.len() as u64;
         }
-        for group in pieces.chunks(MOST_SLICES) {
-            let mut slices: Vec<IoSlice<'_>> = group.iter().map(|piece| IoSlice::new(piece)).collect();
-            let mut rest = slices.as_mut_slice();
-            // Removes empty pieces at the front, so that a write of nothing means a full disk.
-            IoSlice::advance_slices(&mut rest, 0);
-            while !rest.is_empty() {
-                match self.file.write_vectored(rest) {
-                    Ok(0) => return Err(ArchiveError::Full),
-                    Ok(n) => IoSlice::advance_slices(&mut rest, n),
-                    Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
-                    Err(e) => return Err(ArchiveError::from_io("write a temporary file", e)),
-                }
-            }
-        }
-        Ok(())
+        self.writing.append(pieces).map_err(|e| ArchiveError::from_io("write a temporary file", e))
     }
 
-    /// Bytes written so far.
+    /// Bytes taken so far.
     pub fn size_bytes(&self) -> u64 {
         self.size_bytes
     }
 
     /// Brings the data to the disk and fixes the content hash.
     pub fn seal(self) -> Result<Sealed, ArchiveError> {
-        self.file.sync_data().map_err(|e| ArchiveError::from_io("sync a temporary file", e))?;
+        self.writing.sync().map_err(|e| ArchiveError::from_io("sync a temporary file", e))?;
         let hash = self.hasher.finalize().to_hex().to_string();
         Ok(Sealed { temporary: self.temporary, hash, size_bytes: self.size_bytes })
     }

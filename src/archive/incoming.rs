@@ -8,10 +8,12 @@
 //! of them may be about to register it.
 
 use super::locks::{Hold, Locks, Removal, lock_of, wait_for_lock};
+use super::writing::Scratches;
 use super::{Archive, ArchiveError, Draft, Sealed};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Write access to the archive, one per process.
@@ -22,6 +24,7 @@ pub struct Incoming {
     /// Held locked: says that the folder's owner lives.
     _lock: File,
     locks: Locks,
+    scratches: Arc<Scratches>,
     next: AtomicU64,
 }
 
@@ -51,7 +54,14 @@ impl Incoming {
             act: "lock its folder",
             source: std::io::ErrorKind::WouldBlock.into(),
         })?;
-        Ok(Self { archive: archive.clone(), folder, _lock: lock, locks, next: AtomicU64::new(0) })
+        Ok(Self {
+            archive: archive.clone(),
+            folder,
+            _lock: lock,
+            locks,
+            scratches: Arc::default(),
+            next: AtomicU64::new(0),
+        })
     }
 
     /// The archive that is written to.
@@ -62,7 +72,7 @@ impl Incoming {
     /// Starts a temporary file.
     pub fn begin(&self) -> Result<Draft, ArchiveError> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        Draft::create(self.folder.join(format!("{number:016x}.part")))
+        Draft::create(self.folder.join(format!("{number:016x}.part")), Arc::clone(&self.scratches))
     }
 
     /// Gives sealed files their final names and syncs each folder once. One answer per file, in

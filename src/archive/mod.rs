@@ -13,6 +13,7 @@
 mod draft;
 mod incoming;
 mod locks;
+mod writing;
 
 pub use draft::{Draft, Sealed};
 pub use incoming::{Incoming, Published};

@@ -129,7 +129,11 @@ fn execute(arguments: Arguments) -> anyhow::Result<ExitCode> {
     }
     let configured = || crate::config::load(path, &flags).map(|(config, _)| config);
     match arguments.command {
-        Command::Serve => in_runtime(serve::run(path, &flags)),
+        Command::Serve => {
+            // A configuration that can't be read is reported by the command, after it has caught the signals.
+            let threads = configured().map_or(0, |config| config.service.async_threads);
+            in_runtime_of(threads, serve::run(path, &flags))
+        }
         Command::Demo(arguments) => in_runtime(demo::run(arguments, path, &flags)),
         Command::Send(arguments) => in_runtime(send::run(arguments)),
         Command::Phantom(arguments) => generate::run_phantom(&arguments),
@@ -151,7 +155,17 @@ fn execute(arguments: Arguments) -> anyhow::Result<ExitCode> {
 
 /// Runs a command that needs sockets, files or the database.
 fn in_runtime(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    in_runtime_of(0, command)
+}
+
+/// The same with so many threads that wait, or with half as many as there are cores.
+fn in_runtime_of(
+    threads: usize,
+    command: impl Future<Output = anyhow::Result<ExitCode>>,
+) -> anyhow::Result<ExitCode> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = if threads == 0 { (cores / 2).max(1) } else { threads };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build()?;
     let outcome = runtime.block_on(command);
     // A blocking call that hangs (a disk that does not answer) must not hold the process.
     runtime.shutdown_timeout(BLOCKING_ENDS_WITHIN);

@@ -68,6 +68,9 @@ pub struct Service {
     pub synthetic_patients: bool,
     /// IANA time zone of "the same day" and of times on pages.
     pub time_zone: String,
+    /// Threads that wait for sockets and timers; 0 is half of the cores. Hashing, disks, decoding and models have
+    /// threads of their own, and each thread more that waits costs wake-ups.
+    pub async_threads: usize,
 }
 
 impl Default for Service {
@@ -77,6 +80,7 @@ impl Default for Service {
             duties: vec![Duty::Receive, Duty::Work, Duty::Web],
             synthetic_patients: false,
             time_zone: "Europe/London".into(),
+            async_threads: 0,
         }
     }
 }

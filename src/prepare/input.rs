@@ -19,6 +19,7 @@ use super::resample::{Axis, Resampler};
 use super::scope::Scope;
 use super::scope_check::check_scope;
 use super::spec::{AspectRule, InputSpec, Layout, PhotometricRule, ValueRange, WindowingRule};
+use crate::uncached::{self, LARGE};
 use crate::vocab::{NotProcessed, NotProcessedReason as Reason};
 
 /// Rows, and columns of them, that the histogram of an image with a window of its own looks at.
@@ -27,6 +28,8 @@ const SAMPLED_COLUMNS: usize = 1024;
 
 /// First bytes of a file that are read before it is known whether more of it has to be in memory.
 const HEAD_BYTES: usize = 64 << 10;
+/// Bytes of a large file that are read at once.
+const READ_BYTES: usize = 1 << 20;
 
 /// Makes a model's input of the first frame of the file at `path`, or says why it must not be scored.
 ///
@@ -129,9 +132,24 @@ pub(super) fn read_source(path: &Path, limits: &Limits) -> Result<SourceBytes, N
             return Ok(source);
         }
         bytes.reserve_exact(usize::try_from(size).unwrap_or(usize::MAX).saturating_sub(bytes.len()));
-        file.read_to_end(&mut bytes).map_err(unreadable)?;
+        read_rest(&file, size, &mut bytes).map_err(unreadable)?;
     }
     SourceBytes::open(bytes, limits).map_err(|error| undecodable(&error))
+}
+
+/// Reads what is behind `bytes` up to byte `size`, past the page cache where it is much.
+fn read_rest(mut file: &File, size: u64, bytes: &mut Vec<u8>) -> std::io::Result<()> {
+    let mut left = usize::try_from(size.saturating_sub(bytes.len() as u64)).unwrap_or(usize::MAX);
+    if left < LARGE {
+        return file.read_to_end(bytes).map(|_| ());
+    }
+    let mut reader = uncached::Reader::new(file, READ_BYTES);
+    while left > 0 {
+        let length = left.min(READ_BYTES);
+        bytes.extend_from_slice(reader.read(bytes.len() as u64, length)?);
+        left -= length;
+    }
+    Ok(())
 }
 
 /// Whether there is Pixel Data, Float Pixel Data or Double Float Pixel Data.

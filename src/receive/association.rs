@@ -136,7 +136,7 @@ async fn serve_to_end(
 ) -> Result<(), Ended> {
     let settings = &shared.settings;
     let mut frames = Frames::new(settings.pdu_length, settings.associate_length);
-    let mut buffers = Buffers::new(settings.buffer_size);
+    let mut buffers = Buffers::new();
     let artim = Duration::from_millis(settings.timeouts.associate_ms);
     let request = tokio::select! {
         request = timeout(artim, read_request(stream, &mut frames, &mut buffers)) => {
@@ -380,7 +380,7 @@ impl Association<'_> {
         command: Command,
         announced: Result<Announced, (Status, String)>,
     ) -> Message {
-        self.buffers.make_large();
+        self.buffers.make_large(self.shared.settings.buffer_size_among(self.shared.slots.seated()));
         Message::Object(Box::new(Intake::new(context, command, announced, &self.shared)))
     }
 

@@ -33,9 +33,8 @@ pub(super) struct Buffers {
 }
 
 impl Buffers {
-    pub fn new(large: usize) -> Self {
-        let large = large.max(SMALL);
-        Self { current: vec![0; SMALL], filled: 0, at: 0, spare: None, large }
+    pub fn new() -> Self {
+        Self { current: vec![0; SMALL], filled: 0, at: 0, spare: None, large: SMALL }
     }
 
     pub fn next_frame(&mut self, frames: &mut Frames) -> Result<Frame, FrameError> {
@@ -68,10 +67,12 @@ impl Buffers {
         }
     }
 
-    /// Grows the buffer to the size that objects are taken in.
-    pub fn make_large(&mut self) {
-        if self.current.len() < self.large {
-            self.current.resize(self.large, 0);
+    /// Makes the buffers as large as an object is to be taken in; what has been read stays.
+    pub fn make_large(&mut self, size: usize) {
+        self.large = size.max(SMALL);
+        if self.current.len() != self.large {
+            self.current.resize(self.large.max(self.filled), 0);
+            self.current.shrink_to_fit();
         }
     }
 
@@ -86,7 +87,9 @@ impl Buffers {
     }
 
     fn take_spare(&mut self) -> Vec<u8> {
-        self.spare.take().unwrap_or_else(|| vec![0; self.large])
+        // Never smaller than what has been read and not yet taken.
+        let size = self.large.max(self.filled.saturating_sub(self.at));
+        self.spare.take().filter(|spare| spare.len() == size).unwrap_or_else(|| vec![0; size])
     }
 }
 

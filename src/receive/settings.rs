@@ -45,6 +45,10 @@ pub struct Settings {
     pub inflated_size: u64,
     /// Bytes gathered before they are hashed, scanned and written; each association has two such buffers.
     pub buffer_size: usize,
+    /// Size of a buffer where associations are many.
+    pub buffer_size_least: usize,
+    /// Bytes of the buffers of all associations from which on they become smaller.
+    pub buffer_memory: usize,
     /// Most objects that share one commit.
     pub commit_batch: usize,
     /// Objects that may wait for their commit before senders are told to come back later.
@@ -113,6 +117,8 @@ impl Default for Settings {
             sequence_depth: 64,
             inflated_size: 1 << 30,
             buffer_size: 1024 * 1024,
+            buffer_size_least: 512 * 1024,
+            buffer_memory: 26 * 1024 * 1024,
             commit_batch: 64,
             commit_queue: 256,
             quarantine: super::QuarantineSettings::default(),
@@ -184,6 +190,12 @@ impl Settings {
             Some(Unknown::Refuse) => false,
             None => self.sources.is_empty(),
         }
+    }
+
+    /// Size of one buffer, in bytes, where there are so many associations.
+    pub(super) fn buffer_size_among(&self, associations: usize) -> usize {
+        let share = self.buffer_memory / associations.max(1).saturating_mul(2);
+        self.buffer_size.min(share.max(self.buffer_size_least))
     }
 
     /// The profile of a caller, or `None` if it is not let in.
@@ -303,5 +315,12 @@ mod tests {
         assert_eq!(settings.profile_of(&van, here).unwrap().site.as_str(), "VAN");
         assert_eq!(settings.profile_of(&van, "10.0.0.1".parse().unwrap()), None);
         assert_eq!(settings.profile_of(&"OTHER".parse().unwrap(), here), None);
+    }
+
+    #[test]
+    fn many_associations_share_the_memory_of_buffers() {
+        let settings = Settings::default();
+        let sizes = [0, 1, 13, 16, 64].map(|associations| settings.buffer_size_among(associations));
+        assert_eq!(sizes, [1 << 20, 1 << 20, 1 << 20, 26 << 15, 1 << 19]);
     }
 }

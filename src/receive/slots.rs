@@ -69,6 +69,11 @@ impl Slots {
         }
     }
 
+    /// Associations now.
+    pub fn seated(&self) -> usize {
+        self.taken().associations
+    }
+
     /// Room for an association.
     pub fn sit(self: &Arc<Self>, settings: &Settings, profile: &Profile) -> Option<Seat> {
         let mut taken = self.taken();

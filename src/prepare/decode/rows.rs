@@ -6,12 +6,12 @@
 use std::ops::Range;
 
 use super::super::attributes::PixelLayout;
-use super::super::in_file::InFile;
+use super::super::in_file::{Band, InFile};
 use super::raw::Order;
 use super::{DecodeError, Frame, Samples};
 
-/// Bytes of a file that are read at once: few calls, and they stay in the processor's cache.
-const BAND_BYTES: usize = 256 << 10;
+/// Bytes of a file that are read at once: few calls to the disk, and little memory.
+const BAND_BYTES: usize = 1 << 20;
 
 /// Where the values of a frame are.
 #[derive(Debug)]
@@ -60,14 +60,13 @@ impl<'a> RowsInFile<'a> {
     ) -> Result<(), DecodeError> {
         let row_bytes = columns * 2;
         let rows_at_once = (BAND_BYTES / row_bytes.max(1)).clamp(1, rows.len().max(1));
-        let mut band = vec![0_u8; rows_at_once * row_bytes];
+        let mut band = Band::new(self.value, rows_at_once * row_bytes);
         let mut row = vec![0_u16; columns];
         let mut next = rows.start;
         while next < rows.end {
             let count = rows_at_once.min(rows.end - next);
-            let bytes = band.get_mut(..count * row_bytes).unwrap_or_default();
-            self.value
-                .read_at(self.start + next as u64 * row_bytes as u64, bytes)
+            let bytes = band
+                .read(self.start + next as u64 * row_bytes as u64, count * row_bytes)
                 .map_err(|error| DecodeError::Unreadable(error.kind()))?;
             for (number, bytes) in (next..).zip(bytes.chunks_exact(row_bytes.max(1))) {
                 let (pairs, _) = bytes.as_chunks::<2>();

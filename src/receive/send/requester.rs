@@ -152,6 +152,8 @@ impl Requester {
             self.write(outgoing.get(..end).unwrap_or_default()).await?;
             *size_bytes += taken;
             filled = 0;
+            // The other associations of this sender get their turn: none waits until another's sockets are full.
+            tokio::task::yield_now().await;
         }
         self.outgoing = outgoing;
         let response = self.response(message_id).await?;
