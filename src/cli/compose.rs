@@ -80,6 +80,7 @@ impl Service {
                 archive: archive.clone(),
                 decoders: Arc::clone(decoders),
                 models: registry,
+                occlusion: config.infer.occlusion.clone(),
                 clock: Arc::clone(&clock),
                 settings: config.pipeline.clone(),
                 completeness: config.completeness.clone(),

@@ -10,7 +10,7 @@ use super::error::HttpError;
 use super::state::AppState;
 use crate::reading::{Actor, CaseView, ClaimToken, Command, Refusal, Slot, may_claim, view_for};
 use crate::store::{ActError, Acted, CaseRow, StoredCase, Study, WorklistQuery};
-use crate::vocab::{CaseId, Instance, Pathway, Role};
+use crate::vocab::{AiResult, CaseId, Instance, Pathway, Places, Role};
 
 /// Roles in which people read.
 pub(super) const READS: &[Role] = &[Role::Reader, Role::Lead];
@@ -74,6 +74,24 @@ pub(super) struct Subject {
     pub study: Study,
     /// Images of the case, in hanging order.
     pub images: Vec<Instance>,
+    /// Where the model was moved, found after its result; for those alone who see that.
+    places: Option<Places>,
+}
+
+impl Subject {
+    /// The AI result that a view holds, if it holds one, with what was found of its places afterwards.
+    pub fn ai(&self, view: &CaseView) -> Option<AiResult> {
+        view.ai().map(|ai| with_places(ai.result.clone(), self.places.clone()))
+    }
+}
+
+/// A result with the places that were found after it.
+pub(super) fn with_places(mut result: AiResult, places: Option<Places>) -> AiResult {
+    if let Some(places) = places.filter(|_| result.heat_maps.is_empty() && result.regions.is_empty()) {
+        result.heat_maps = places.heat_maps;
+        result.regions = places.regions;
+    }
+    result
 }
 
 /// The study of a case, and the case's images in the order of the case.
@@ -91,7 +109,8 @@ pub(super) async fn subject(state: &AppState, case: &StoredCase) -> Result<Subje
             Some(instances.swap_remove(at))
         })
         .collect();
-    Ok(Subject { study, images })
+    let places = state.store.places(case.state.case_id).await?;
+    Ok(Subject { study, images, places })
 }
 
 /// What a reader is offered.

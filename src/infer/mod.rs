@@ -19,6 +19,7 @@ mod heat_map;
 mod manifest;
 mod manifest_check;
 mod manifest_graph;
+mod occlusion;
 mod provider_proof;
 mod queue;
 mod regions;
@@ -40,10 +41,11 @@ pub use manifest::{
     RegionRule, SideRule,
 };
 pub use manifest_graph::{Batch, Graph, GraphInput, MissingView, Unit};
+pub use occlusion::{occlude, owes_places};
 pub use queue::Urgency;
 pub use registry::{Model, ModelState, Registry, graph_hashes};
 pub use replay::{Difference, REPLAY_TOLERANCE, compare};
 pub use roles::{ModelRole, Roles};
 pub use runtime::library_path;
 pub use self_test::{SelfTest, noise_image, self_test};
-pub use settings::{Active, Provider, Settings};
+pub use settings::{Active, Occlusion, Provider, Settings};

@@ -50,12 +50,36 @@ pub struct Settings {
     pub routine_ages_ms: u64,
     /// The same for images of shadow models and replays, in milliseconds.
     pub background_ages_ms: u64,
+    /// Where models without a map of their own are asked where they looked.
+    pub occlusion: Occlusion,
     /// Largest `model.onnx`, in bytes.
     pub max_model_bytes: u64,
     /// Number of the CUDA device.
     pub cuda_device: i32,
     /// Device memory that one session may take, in bytes; 0: no limit.
     pub cuda_memory_bytes: usize,
+}
+
+/// Where a model without a map was moved: parts of an image are hidden, one after another, and the score is asked again.
+///
+/// Done after the result of the case, for its images at or above the threshold, with the lowest urgency.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Occlusion {
+    /// Most runs for one image; a larger stride is taken to stay below. 0: never done.
+    pub max_passes: usize,
+    /// Side of what is hidden, as a part of the input's shorter side.
+    pub patch: f64,
+    /// From one place to the next, as a part of the input's shorter side.
+    pub stride: f64,
+    /// Runs that are asked for together.
+    pub at_once: usize,
+}
+
+impl Default for Occlusion {
+    fn default() -> Self {
+        Self { max_passes: 256, patch: 0.15, stride: 0.075, at_once: 8 }
+    }
 }
 
 /// Which models speak on which pathway, by the names of their folders; each to the patients of its scope, and the first
@@ -116,6 +140,7 @@ impl Default for Settings {
             max_wait_ms: 5,
             routine_ages_ms: 600_000,
             background_ages_ms: 3_600_000,
+            occlusion: Occlusion::default(),
             max_model_bytes: 2_000_000_000,
             cuda_device: 0,
             cuda_memory_bytes: 0,
@@ -136,6 +161,7 @@ impl Settings {
             ("queue_limit", self.queue_limit),
             ("queue_bytes", self.queue_bytes),
             ("max_run_bytes", self.max_run_bytes),
+            ("occlusion.at_once", self.occlusion.at_once),
             ("max_batch_cpu", self.max_batch_cpu),
             ("max_batch_cuda", self.max_batch_cuda),
             ("intra_threads", self.intra_threads),
@@ -143,6 +169,12 @@ impl Settings {
             if value == 0 {
                 return Err(format!("infer.{key} is 0; it must be at least 1"));
             }
+        }
+        let part = |value: f64| value > 0.0 && value <= 1.0;
+        if !part(self.occlusion.patch) || !part(self.occlusion.stride) {
+            return Err(
+                "infer.occlusion.patch and stride are parts of the input, above 0 and at most 1".into()
+            );
         }
         Ok(())
     }

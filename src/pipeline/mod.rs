@@ -7,6 +7,7 @@
 mod assemble;
 mod deliver;
 mod messages;
+mod places;
 mod register;
 mod score;
 mod settings;
@@ -16,11 +17,11 @@ mod timers;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::archive::{Archive, ArchiveError};
-use crate::infer::{InferError, Registry};
+use crate::infer::{InferError, Occlusion, Registry};
 use crate::lifecycle::Lifecycle;
 use crate::prepare::worker::Pool;
 use crate::reading::{Actor, Command, Policy, Refusal};
@@ -42,6 +43,8 @@ pub struct Pipeline {
     pub decoders: Arc<Pool>,
     /// The models.
     pub models: Arc<Registry>,
+    /// How models without a map are asked where they looked.
+    pub occlusion: Occlusion,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Limits and waiting times.
@@ -84,6 +87,17 @@ pub enum StageError {
     Subject(#[source] crate::vocab::InvalidValue),
 }
 
+/// Jobs that nobody waits for, in order.
+const BACKGROUND: [JobKind; 2] = [JobKind::Places, JobKind::Shadow];
+
+/// Who of the workers may do what.
+struct Turns {
+    /// Looking for work.
+    look: Semaphore,
+    /// Working on a job that nobody waits for.
+    background: Arc<Semaphore>,
+}
+
 /// What becomes of a job whose stage ran.
 enum Next {
     /// Nothing more to do.
@@ -95,7 +109,7 @@ enum Next {
 impl Pipeline {
     /// Starts every loop of the pipeline; each ends when the lifecycle stops.
     pub fn start(self: Arc<Self>, lifecycle: &Lifecycle) {
-        let turn = Arc::new(Semaphore::new(1));
+        let turn = Arc::new(Turns { look: Semaphore::new(1), background: Arc::new(Semaphore::new(1)) });
         for _ in 0..self.settings.worker_count() {
             lifecycle.spawn(Arc::clone(&self).work(Arc::clone(&turn), lifecycle.stop_signal()));
         }
@@ -117,8 +131,8 @@ impl Pipeline {
     }
 
     /// Takes jobs one after another until the stop.
-    async fn work(self: Arc<Self>, turn: Arc<Semaphore>, stop: CancellationToken) {
-        while let Some(job) = self.next_job(&turn, &stop).await {
+    async fn work(self: Arc<Self>, turns: Arc<Turns>, stop: CancellationToken) {
+        while let Some((job, _background)) = self.next_job(&turns, &stop).await {
             self.run(job).await;
         }
     }
@@ -126,14 +140,30 @@ impl Pipeline {
     /// The next job; `None` once it is time to stop.
     ///
     /// One idle worker at a time looks for work, so that each job is looked for once and not by all of them.
-    async fn next_job(&self, turn: &Semaphore, stop: &CancellationToken) -> Option<Job> {
-        let _turn = stop.run_until_cancelled(turn.acquire()).await?.ok()?;
+    ///
+    /// Of what can wait, one job at a time: the other workers stay free for what people wait for.
+    async fn next_job(
+        &self,
+        turns: &Turns,
+        stop: &CancellationToken,
+    ) -> Option<(Job, Option<OwnedSemaphorePermit>)> {
+        let _turn = stop.run_until_cancelled(turns.look.acquire()).await?.ok()?;
         let mut bell = self.store.work_bell();
         while !stop.is_cancelled() {
             bell.mark_unchanged();
-            match self.due_job().await {
-                Ok(Some(job)) => return Some(job),
-                Ok(None) => self.wait(&mut bell, stop, self.settings.poll_ms).await,
+            let background = Arc::clone(&turns.background).try_acquire_owned().ok();
+            match self.due_job(background.is_some()).await {
+                Ok(Some(job)) => {
+                    let permit = background.filter(|_| BACKGROUND.contains(&job.kind));
+                    return Some((job, permit));
+                }
+                Ok(None) => match background {
+                    Some(_) => self.wait(&mut bell, stop, self.settings.poll_ms).await,
+                    None => tokio::select! {
+                        () = self.wait(&mut bell, stop, self.settings.poll_ms) => {}
+                        _ = turns.background.acquire() => {}
+                    },
+                },
                 Err(error) => {
                     tracing::warn!(%error, "jobs can't be claimed; trying again");
                     self.wait(&mut bell, stop, self.settings.poll_ms).await;
@@ -143,9 +173,11 @@ impl Pipeline {
         None
     }
 
-    /// The job that is due; a shadow's only where nothing else is.
-    async fn due_job(&self) -> Result<Option<Job>, StoreError> {
-        for kinds in [&[JobKind::Assemble, JobKind::Score][..], &[JobKind::Shadow][..]] {
+    /// The job that is due; what can wait only where nothing else is, and where it may be done at all.
+    async fn due_job(&self, background: bool) -> Result<Option<Job>, StoreError> {
+        let waits: &[JobKind] = if background { &BACKGROUND } else { &[] };
+        let kinds = [&[JobKind::Assemble, JobKind::Score][..]].into_iter().chain(waits.chunks(1));
+        for kinds in kinds {
             let job = self.store.claim_job(kinds, self.clock.now(), self.settings.lease_ms).await?;
             if job.is_some() {
                 return Ok(job);
@@ -221,6 +253,10 @@ impl Pipeline {
             JobKind::Score => {
                 let case_id: CaseId = subject.parse().map_err(StageError::Subject)?;
                 self.score(case_id).await.map(|()| Next::Done)
+            }
+            JobKind::Places => {
+                let case_id: CaseId = subject.parse().map_err(StageError::Subject)?;
+                self.find_places(case_id).await.map(|()| Next::Done)
             }
             JobKind::Shadow => self.score_in_the_shadow(&subject).await.map(|()| Next::Done),
         }

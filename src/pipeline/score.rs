@@ -53,15 +53,35 @@ impl Scorer {
         at: Timestamp,
         urgency: Urgency,
     ) -> Result<AiResult, StageError> {
-        let set = &case.state.set;
         let haste = match urgency {
             Urgency::Urgent => worker::Urgency::Urgent,
             Urgency::Routine | Urgency::Background => worker::Urgency::Routine,
         };
+        let began = Instant::now();
+        let images = self.images(engine, case, haste).await?;
+        metrics::histogram!("doubleread_stage_seconds", "stage" => "prepare")
+            .record(began.elapsed().as_secs_f64());
+        let began = Instant::now();
+        let result = infer::score_case(engine, images, urgency, at).await.map_err(|error| match error {
+            error if error.passes() => StageError::NotYet(error.to_string()),
+            error => StageError::Infer(error),
+        })?;
+        metrics::histogram!("doubleread_stage_seconds", "stage" => "infer")
+            .record(began.elapsed().as_secs_f64());
+        Ok(result)
+    }
+
+    /// The images of a case, prepared for a model.
+    pub(super) async fn images(
+        &self,
+        engine: &Engine,
+        case: &StoredCase,
+        haste: worker::Urgency,
+    ) -> Result<Vec<infer::CaseImage>, StageError> {
+        let set = &case.state.set;
         let instances = self.store.instances_of_study(&set.study_instance_uid).await?;
         let manifest = engine.manifest();
-        let began = Instant::now();
-        let images = join_all(set.images.iter().map(|image| {
+        join_all(set.images.iter().map(|image| {
             let instance = instances.iter().find(|i| i.sop_instance_uid == image.sop_instance_uid);
             async move {
                 let instance: &Instance = instance.ok_or(StageError::Gone("instance"))?;
@@ -78,17 +98,7 @@ impl Scorer {
         }))
         .await
         .into_iter()
-        .collect::<Result<Vec<_>, _>>()?;
-        metrics::histogram!("doubleread_stage_seconds", "stage" => "prepare")
-            .record(began.elapsed().as_secs_f64());
-        let began = Instant::now();
-        let result = infer::score_case(engine, images, urgency, at).await.map_err(|error| match error {
-            error if error.passes() => StageError::NotYet(error.to_string()),
-            error => StageError::Infer(error),
-        })?;
-        metrics::histogram!("doubleread_stage_seconds", "stage" => "infer")
-            .record(began.elapsed().as_secs_f64());
-        Ok(result)
+        .collect()
     }
 }
 
@@ -108,7 +118,7 @@ impl Pipeline {
         let result = self.result_of(&case).await?;
         let (provider, outcome) = (result.provider.clone(), result.outcome.word());
         let actor = Actor::Ai { model: result.model.clone() };
-        let command = Command::RecordAi { result: Box::new(result) };
+        let command = Command::RecordAi { result: Box::new(result.clone()) };
         match self.act(case_id, command, &actor).await {
             // Another worker was faster, or newer images took the case's place: nothing is owed any more.
             Err(StageError::Refused(Refusal::AiAlreadyResulted | Refusal::Superseded { .. })) => {
@@ -120,6 +130,7 @@ impl Pipeline {
         let provider = if provider.is_empty() { "none".to_owned() } else { provider };
         metrics::counter!("doubleread_ai_results_total", "provider" => provider, "outcome" => outcome)
             .increment(1);
+        self.ask_places(&case, &result).await?;
         self.ask_shadows(&case).await
     }
 

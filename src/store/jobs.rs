@@ -21,6 +21,8 @@ coded_enum!(
         Assemble = "assemble",
         /// Case: prepare and infer.
         Score = "score",
+        /// Case: find by occlusion where its model looked.
+        Places = "places",
         /// Case and model (`<case id>/<folder>`): prepare and infer by a model in the shadow.
         Shadow = "shadow",
     }

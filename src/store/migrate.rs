@@ -33,6 +33,7 @@ const MIGRATIONS: &[Migration] = migrations![
     5 "0005_outbox",
     6 "0006_quarantine",
     7 "0007_models",
+    8 "0008_places",
 ];
 
 /// How often the table of migrations is tried again: two processes that make it in the same

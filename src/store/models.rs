@@ -7,10 +7,10 @@ use std::collections::BTreeSet;
 
 use sqlx::any::AnyRow;
 
-use super::row::{optional_parsed, optional_text, parsed, size, text, to_json};
+use super::row::{from_json, optional_parsed, optional_text, parsed, size, text, to_json};
 use super::statement::Statement;
 use super::{Store, StoreError};
-use crate::vocab::{AiResult, CaseId, Pathway, SiteCode, Timestamp, UserId};
+use crate::vocab::{AiResult, CaseId, Pathway, Places, SiteCode, Timestamp, UserId};
 
 /// A decision to be kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,6 +112,37 @@ impl Store {
             .fetch_optional(&self.reader)
             .await?;
         Ok(row.is_some())
+    }
+
+    /// Keeps where a model was moved by the images of a case; found again by another worker, the first stays.
+    pub async fn keep_places(
+        &self,
+        case_id: CaseId,
+        model_sha256: &str,
+        places: &Places,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO case_places (case_id, model_sha256, found_at, places) VALUES ($1, $2, $3, $4) \
+             ON CONFLICT (case_id) DO NOTHING",
+        )
+        .bind(case_id.to_string())
+        .bind(model_sha256)
+        .bind(now.to_string())
+        .bind(to_json(places, "places")?)
+        .execute(&self.writer)
+        .await?;
+        Ok(())
+    }
+
+    /// Where a model was moved by the images of a case, once that was found.
+    pub async fn places(&self, case_id: CaseId) -> Result<Option<Places>, StoreError> {
+        sqlx::query("SELECT places FROM case_places WHERE case_id = $1")
+            .bind(case_id.to_string())
+            .fetch_optional(&self.reader)
+            .await?
+            .map(|row| from_json(&row, "places"))
+            .transpose()
     }
 
     /// Words of shadow models beside those of the model in force and of the first readers, at these sites (all where

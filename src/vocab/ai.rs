@@ -123,6 +123,15 @@ pub struct HeatMap {
     pub method: HeatMapMethod,
 }
 
+/// Where the images of a case moved a model, found after its result.
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Places {
+    /// As rectangles.
+    pub regions: Vec<Region>,
+    /// In shades, one per image at most.
+    pub heat_maps: Vec<HeatMap>,
+}
+
 coded_enum!(
     /// How a heat map was made.
     HeatMapMethod, "heat map method" {

@@ -19,7 +19,7 @@ mod view;
 
 pub use ai::{
     AiFinding, AiOutcome, AiResult, BreastScore, HeatMap, HeatMapMethod, InputImage, ModelStamp,
-    NotProcessed, NotProcessedReason, QualityFault, Region, ViewScore,
+    NotProcessed, NotProcessedReason, Places, QualityFault, Region, ViewScore,
 };
 pub use clock::{Clock, FixedClock, SystemClock, Timestamp};
 pub use codes::{

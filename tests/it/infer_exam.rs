@@ -5,7 +5,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use doubleread::infer::{CaseImage, Engine, InferError, Settings, Urgency, score_case};
+use doubleread::infer::{
+    CaseImage, Engine, InferError, Occlusion, Settings, Urgency, occlude, owes_places, score_case,
+};
 use doubleread::vocab::{AiOutcome, AiResult, Laterality, NotProcessedReason as Reason, Side, Timestamp};
 
 use super::infer_fixture::{flat_image, no_runtime, refused_image, settings, tiny_manifest, write_model};
@@ -275,4 +277,40 @@ async fn three_channels_last_in_a_fixed_batch_are_read_as_logits() {
     });
     let result = scored(&engine, images.collect()).await;
     near(result.score.expect("a score"), 1.0 / (1.0 + (-1.0_f64).exp()));
+}
+
+#[tokio::test]
+async fn a_model_without_a_map_is_asked_where_it_looked_by_hiding_parts_of_the_image() {
+    if no_runtime() {
+        return;
+    }
+    // The graph answers the mean of columns and rows 2 and 3 of 8.
+    let replace = [
+        ("map = 'map'\n", ""),
+        ("required_views = ['RCC', 'LCC', 'RMLO', 'LMLO']\n", ""),
+        (", { name = 'mass', feature = 'mass' }", ""),
+        ("labels = { mass = 0.5 }", "labels = {}"),
+    ];
+    let manifest = tiny_manifest("plain", &graph("plain.onnx"), &replace);
+    let (_dir, engine) = engine_of("plain.onnx", &manifest, |_| {});
+    let engine = engine.expect("the plain model");
+    let mut images = views(&[("RCC", 0.0), ("LCC", 0.0)]);
+    if let Ok(prepared) = &mut images[0].prepared {
+        for (i, pixel) in prepared.tensor.iter_mut().enumerate() {
+            *pixel = if [2, 3].contains(&(i % 8)) && [2, 3].contains(&(i / 8)) { 1.0 } else { 0.0 };
+        }
+    }
+    let result = scored(&engine, images.clone()).await;
+    assert_eq!((result.outcome.clone(), result.heat_maps.len()), (AiOutcome::Abnormal, 0));
+    assert!(owes_places(&engine, &result));
+    let settings = Occlusion { patch: 0.25, stride: 0.25, ..Occlusion::default() };
+    let places = occlude(&engine, images.clone(), &result, &settings).await.expect("places");
+    let [heat] = places.heat_maps.as_slice() else { panic!("one image is flagged: {places:?}") };
+    assert_eq!((heat.columns, heat.rows, heat.method.code()), (4, 4, "occlusion"));
+    let [region] = places.regions.as_slice() else { panic!("{:?}", places.regions) };
+    let mark = &region.mark;
+    assert_eq!((mark.x, mark.y, mark.width, mark.height), (20.0, 40.0, 20.0, 40.0));
+    assert_eq!((mark.sop_instance_uid.as_str(), region.score), ("1.2.1", 1.0));
+    let never = Occlusion { max_passes: 0, ..settings };
+    assert!(occlude(&engine, images, &result, &never).await.expect("nothing").heat_maps.is_empty());
 }

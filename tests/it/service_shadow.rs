@@ -30,6 +30,8 @@ fn chest_model(models: &Path, name: &str, range: &str) {
             ("required_views = ['RCC', 'LCC', 'RMLO', 'LMLO']\n", ""),
             ("feature = 'suspicious'", "code = 'abnormality'"),
             ("feature = 'mass'", "code = 'mass'"),
+            ("map = 'map'\n", ""),
+            ("overall = 0.5", "overall = 0.05"),
             ("range = 'unit'", range),
         ],
     );
@@ -145,6 +147,11 @@ async fn shadow_models_score_live_cases_afterwards_and_no_reader_gets_a_byte_of_
     assert_eq!(results.len(), 1);
     assert!(!format!("{events:?}").contains(SECRET));
     assert_eq!(store.ai_result(case.case_id).await.unwrap().unwrap().result, result.result);
+
+    // The model in force has no map: where it looked was found afterwards, beside the result.
+    assert_eq!(result.result.outcome, AiOutcome::Abnormal);
+    let places = store.places(case.case_id).await.unwrap().expect("places");
+    assert_eq!((places.heat_maps.len(), result.result.heat_maps.len()), (1, 0));
 
     // Nobody who reads, or looks after the readers' work, gets any of it; who audits does.
     let (_, mut reader) = house.signed_in(&store, "r.green", Role::Reader).await;

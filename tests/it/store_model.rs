@@ -353,7 +353,7 @@ async fn run(store: &Store, job: &Job, now: Timestamp) -> Result<(), StoreError>
             }
         }
         // Nobody asks for it here.
-        JobKind::Shadow => {}
+        JobKind::Shadow | JobKind::Places => {}
         JobKind::Score => {
             // Some cases need one reader, some two.
             let outcome = if job.subject.ends_with(['0', '2', '4', '6', '8', 'a', 'c', 'e']) {

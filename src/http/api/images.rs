@@ -150,7 +150,7 @@ pub(super) async fn ai_for(
     let case = desk::find(state, caller, row.case_id).await?;
     let view = desk::view(caller, &case);
     let Some(ai) = view.ai() else { return Err(NOT_YET) };
-    Ok(ai.result.clone())
+    Ok(desk::with_places(ai.result.clone(), state.store.places(row.case_id).await?))
 }
 
 /// Draws regions on a rendered frame: a white line within a black one, to be seen on any ground.

@@ -57,7 +57,8 @@ pub(super) struct Films {
 /// visibly empty, and a repeated or extra view comes after them.
 pub(super) fn hang(view: &CaseView, subject: &Subject) -> Films {
     let case = view.case();
-    let ai = view.ai().map(|ai| &ai.result);
+    let ai = subject.ai(view);
+    let ai = ai.as_ref();
     let mut images: Vec<(&Instance, Option<MammoView>)> = subject
         .images
         .iter()
