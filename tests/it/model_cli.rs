@@ -103,3 +103,29 @@ fn a_model_is_added_and_speaks_once_two_people_decided_so() {
     assert!(desk.done(&["model", "list"]).contains("retired"));
     assert!(desk.refused(&["model", "show", "none-1"]).contains("manifest.toml"));
 }
+
+#[test]
+fn doctor_asks_the_model_that_people_decided_on_as_long_as_its_graph_is_the_same() {
+    if no_runtime() {
+        return;
+    }
+    let desk = Desk::set_up();
+    let (models, graph) = (desk.path().join("models"), tiny_graph());
+    for name in ["a", "b"] {
+        write_model(&models, &format!("{name}-1"), &tiny_manifest(name, &graph, &[]), Some(&graph));
+    }
+    // Its exit says that no service runs here; what it says of the models is what is looked at.
+    let said = || String::from_utf8(desk.run(&["doctor"]).stdout).unwrap();
+    let undecided = said();
+    assert!(undecided.contains("2 are there for the same patients"), "{undecided}");
+    let decision = ["--by", "l.blue", "--confirmed-by", "a.gray", "--reason", "a test"];
+    desk.done(&[&["model", "activate", "b-1"], &decision[..]].concat());
+    let decided = said();
+    assert!(decided.contains("score a known mammo image: b 1 says"), "{decided}");
+
+    let other = crate::infer_exam::graph("int8.onnx");
+    write_model(&models, "b-1", &tiny_manifest("b", &other, &[("map = 'map'\n", "")]), Some(&other));
+    let void = said();
+    assert!(void.contains("2 are there for the same patients"), "{void}");
+    assert!(desk.done(&["model", "list"]).matches("undecided").count() == 2);
+}
