@@ -27,11 +27,30 @@ pub(super) struct PeriodQuery {
     pub pathway: Option<String>,
 }
 
-fn day(text: Option<&str>, otherwise: Timestamp) -> Result<Timestamp, HttpError> {
-    match text.map(str::trim).filter(|text| !text.is_empty()) {
-        Some(text) => Ok(format!("{text}T00:00:00Z").parse()?),
-        None => Ok(otherwise),
+/// What a report covers: from the first moment of its first day up to, and without, the end of its last.
+struct Covered {
+    from: Timestamp,
+    to: Timestamp,
+    pathway: Option<Pathway>,
+}
+
+impl PeriodQuery {
+    fn covered(&self, now: Timestamp) -> Result<Covered, HttpError> {
+        let from = match day(self.from.as_deref())? {
+            Some(first) => first,
+            None => now.plus_minutes(-USUAL_DAYS * MINUTES_A_DAY),
+        };
+        // The last day counts whole.
+        let to = day(self.to.as_deref())?.map_or(now, |last| last.plus_minutes(MINUTES_A_DAY));
+        let pathway = self.pathway.as_deref().filter(|p| !p.is_empty()).map(str::parse).transpose()?;
+        Ok(Covered { from, to, pathway })
     }
+}
+
+/// The first moment of a UTC day.
+fn day(text: Option<&str>) -> Result<Option<Timestamp>, HttpError> {
+    let text = text.map(str::trim).filter(|text| !text.is_empty());
+    Ok(text.map(|text| format!("{text}T00:00:00Z").parse()).transpose()?)
 }
 
 /// What models in the shadow said.
@@ -59,14 +78,7 @@ pub(super) async fn shadow_report(
     caller: &Caller,
     query: &PeriodQuery,
 ) -> Result<ShadowReport, HttpError> {
-    let now = state.clock.now();
-    let from = day(query.from.as_deref(), now.plus_minutes(-USUAL_DAYS * MINUTES_A_DAY))?;
-    let to = match query.to {
-        Some(_) => day(query.to.as_deref(), now)?.plus_minutes(MINUTES_A_DAY),
-        None => now,
-    };
-    let pathway: Option<Pathway> =
-        query.pathway.as_deref().filter(|p| !p.is_empty()).map(str::parse).transpose()?;
+    let Covered { from, to, pathway } = query.covered(state.clock.now())?;
     let mut counts = state.store.shadow_counts(from, to, &caller.sites).await?;
     counts.retain(|count| pathway.is_none_or(|pathway| count.pathway == pathway));
     let mut pairs: BTreeMap<(Pathway, String, String, String), u64> = BTreeMap::new();
@@ -110,11 +122,7 @@ pub(super) async fn report(
     caller: &Caller,
     query: &PeriodQuery,
 ) -> Result<ConcordanceReport, HttpError> {
-    let now = state.clock.now();
-    let from = day(query.from.as_deref(), now.plus_minutes(-USUAL_DAYS * MINUTES_A_DAY))?;
-    let to = day(query.to.as_deref(), now)?;
-    let pathway: Option<Pathway> =
-        query.pathway.as_deref().filter(|p| !p.is_empty()).map(str::parse).transpose()?;
+    let Covered { from, to, pathway } = query.covered(state.clock.now())?;
     let filter = ConcordanceFilter { from, to, pathway, sites: caller.sites.clone() };
     let rows: Vec<ConcordanceRow> = state
         .store
@@ -133,4 +141,25 @@ pub(super) async fn report(
         .collect();
     let period = Period { from: Some(from), to: Some(to) };
     audit::concordance(&rows, period, &state.audit).map_err(|error| HttpError::internal(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_day_of_a_report_counts_whole() {
+        let now: Timestamp = "2026-11-24T12:00:00Z".parse().unwrap();
+        let query = |from: &str, to: &str| PeriodQuery {
+            from: Some(from.to_owned()),
+            to: Some(to.to_owned()),
+            pathway: None,
+        };
+        let covered = query("2026-11-01", "2026-11-02").covered(now).unwrap();
+        assert_eq!(covered.from, "2026-11-01T00:00:00Z".parse().unwrap());
+        assert_eq!(covered.to, "2026-11-03T00:00:00Z".parse().unwrap());
+        let usual = query("", " ").covered(now).unwrap();
+        assert_eq!((usual.from, usual.to), (now.plus_minutes(-365 * 24 * 60), now));
+        assert!(query("yesterday", "").covered(now).is_err());
+    }
 }
