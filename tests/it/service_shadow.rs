@@ -57,7 +57,7 @@ async fn looked_at(visitor: &mut Visitor, case: CaseId, study: &str, image: &str
     seen
 }
 
-async fn decide_shadow(store: &Store, folder: &str) {
+async fn decide(store: &Store, folder: &str, role: &str) {
     let graph = tiny_graph();
     let user = NewUser {
         sign_in_name: format!("lead-{}", folder.len()),
@@ -70,7 +70,7 @@ async fn decide_shadow(store: &Store, folder: &str) {
     let decision = ModelDecision {
         folder: folder.to_owned(),
         sha256: hex::encode(<sha2::Sha256 as sha2::Digest>::digest(&graph)),
-        role: "shadow".to_owned(),
+        role: role.to_owned(),
         effective_at: Timestamp::from_millis(0),
         decided_at: now(),
         decided_by,
@@ -102,7 +102,7 @@ async fn shadow_models_score_live_cases_afterwards_and_no_reader_gets_a_byte_of_
     store.migrate(now()).await.unwrap();
     for (name, range) in shadows {
         chest_model(&models, name, range);
-        decide_shadow(&store, &format!("{name}-1")).await;
+        decide(&store, &format!("{name}-1"), "shadow").await;
     }
     house.start().await;
 
@@ -172,4 +172,11 @@ async fn shadow_models_score_live_cases_afterwards_and_no_reader_gets_a_byte_of_
     let pairs = report.json()["against_model_in_force"].as_array().unwrap().len();
     assert_eq!((pairs, report.text.contains("umbra-none-1")), (3, true), "{}", report.text);
     house.stop().await;
+
+    // What a model said is made again by that very model, though people have taken it out of use since.
+    decide(&store, "active-1", "retired").await;
+    let replayed = house.command("replay").arg("--all").output().unwrap();
+    let text = String::from_utf8_lossy(&replayed.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&replayed.stderr).into_owned();
+    assert!(text.contains("1 results the same, 0 different"), "{text}{errors}");
 }
