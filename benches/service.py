@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import peers  # noqa: E402
 
 WARM_UP = 1
-STUDIES = {"dx": 14, "dx-jpeg2000": 8, "mg": 3}
+STUDIES = {"dx": 33, "dx-jpeg2000": 9, "mg": 5}
 MANIFEST = """
 name = "{name}"
 version = "1.0.0"

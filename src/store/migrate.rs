@@ -34,6 +34,7 @@ const MIGRATIONS: &[Migration] = migrations![
     6 "0006_quarantine",
     7 "0007_models",
     8 "0008_places",
+    9 "0009_conflicts_by_study",
 ];
 
 /// How often the table of migrations is tried again: two processes that make it in the same
