@@ -19,6 +19,9 @@ use super::settings::Occlusion;
 use crate::prepare::{InputSpec, Layout, Prepared};
 use crate::vocab::{AiOutcome, AiResult, HeatMapMethod, Places, ViewScore};
 
+/// Fewer runs than this give a map so coarse that it misleads.
+const LEAST_PASSES: usize = 25;
+
 /// Whether a result says too little of where: the model has no map, and an image is at or above the threshold.
 pub fn owes_places(engine: &Engine, result: &AiResult) -> bool {
     let graph = &engine.manifest().graph;
@@ -43,12 +46,20 @@ pub async fn occlude(
     if settings.max_passes == 0 {
         return Ok(places);
     }
+    let passes = passes_each(result, settings);
+    if passes < LEAST_PASSES.min(settings.max_passes) {
+        tracing::info!(
+            passes,
+            "no places are sought: the model takes too long for the time that they may take"
+        );
+        return Ok(places);
+    }
     let spec = &engine.manifest().input;
     for image in images {
         let view = result.views.iter().find(|view| view.sop_instance_uid == image.sop_instance_uid);
         let Some(view) = view.filter(|view| is_flagged(result, view)) else { continue };
         let Ok(prepared) = &image.prepared else { continue };
-        let Some(map) = map_of(engine, prepared, view.score, settings).await? else { continue };
+        let Some(map) = map_of(engine, prepared, view.score, settings, passes).await? else { continue };
         let place = Place {
             image: &image.sop_instance_uid,
             input_width: spec.width,
@@ -61,15 +72,25 @@ pub async fn occlude(
     Ok(places)
 }
 
+/// Runs for each image that is flagged, by how long the result itself took.
+fn passes_each(result: &AiResult, settings: &Occlusion) -> usize {
+    let flagged = result.views.iter().filter(|view| is_flagged(result, view)).count().max(1);
+    let one_ms = result.infer_ms / result.views.len().max(1) as f64;
+    let passes = settings.most_seconds * 1000.0 / (one_ms * flagged as f64);
+    // A time of nothing leaves the bound on runs alone; the cast is of a number between 0 and that bound.
+    passes.clamp(0.0, settings.max_passes as f64) as usize
+}
+
 /// By how much the score falls where a cell is hidden, in the mean over the patches that hide it.
 async fn map_of(
     engine: &Engine,
     prepared: &Prepared,
     score: f64,
     settings: &Occlusion,
+    passes: usize,
 ) -> Result<Option<ActivationMap>, InferError> {
     let spec = &engine.manifest().input;
-    let grid = Grid::new(spec, settings);
+    let grid = Grid::new(spec, settings, passes);
     let fill = means(&prepared.tensor, spec);
     let mut falls = vec![0.0_f64; grid.columns * grid.rows];
     let mut counts = vec![0_u32; grid.columns * grid.rows];
@@ -123,7 +144,7 @@ struct Patch {
 
 impl Grid {
     /// The grid of the settings; coarser where that would take more runs than may be.
-    fn new(spec: &InputSpec, settings: &Occlusion) -> Self {
+    fn new(spec: &InputSpec, settings: &Occlusion, passes: usize) -> Self {
         let (width, height) = (f64::from(spec.width), f64::from(spec.height));
         let shorter = width.min(height);
         let mut stride = (settings.stride * shorter).max(1.0);
@@ -132,7 +153,7 @@ impl Grid {
             let cells = |length: f64| (length / stride).round().max(1.0) as usize;
             let side = (settings.patch * shorter / stride).round().max(1.0) as usize;
             let grid = Self { columns: cells(width), rows: cells(height), side };
-            if grid.passes() <= settings.max_passes || grid.columns * grid.rows == 1 {
+            if grid.passes() <= passes || grid.columns * grid.rows == 1 {
                 return grid;
             }
             stride *= 1.1;
@@ -193,6 +214,7 @@ fn means(tensor: &[f32], spec: &InputSpec) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vocab::{NotProcessedReason, SopInstanceUid};
 
     fn spec(width: u32, height: u32) -> InputSpec {
         toml::from_str(&format!(
@@ -203,10 +225,29 @@ mod tests {
     }
 
     #[test]
+    fn slow_models_are_asked_less_often() {
+        let sop_instance_uid: SopInstanceUid = "2.25.1".parse().unwrap();
+        let view = |score| ViewScore {
+            sop_instance_uid: sop_instance_uid.clone(),
+            raw: score,
+            score,
+            distance: None,
+        };
+        let at = "2026-11-24T12:00:00Z".parse().unwrap();
+        let mut result = AiResult::not_processed(NotProcessedReason::Blank, "", at);
+        result.threshold = Some(0.5);
+        result.views = vec![view(0.9), view(0.1), view(0.7), view(0.2)];
+        for (infer_ms, passes) in [(0.0, 256), (40.0, 256), (400.0, 100), (2_000.0, 20)] {
+            result.infer_ms = infer_ms;
+            assert_eq!(passes_each(&result, &Occlusion::default()), passes, "{infer_ms} ms");
+        }
+    }
+
+    #[test]
     fn every_cell_is_hidden_as_often_as_the_others_and_the_bound_on_runs_holds() {
         for (width, height, max_passes) in [(8, 8, 256), (224, 224, 256), (1600, 2000, 100), (64, 64, 1)] {
             let settings = Occlusion { max_passes, ..Occlusion::default() };
-            let grid = Grid::new(&spec(width, height), &settings);
+            let grid = Grid::new(&spec(width, height), &settings, max_passes);
             let patches = grid.patches();
             assert_eq!(patches.len(), grid.passes());
             assert!(patches.len() <= max_passes, "{grid:?}");

@@ -74,11 +74,13 @@ pub struct Occlusion {
     pub stride: f64,
     /// Runs that are asked for together.
     pub at_once: usize,
+    /// About as long as all runs for one case may keep a session busy, in seconds; fewer runs are made to stay below.
+    pub most_seconds: f64,
 }
 
 impl Default for Occlusion {
     fn default() -> Self {
-        Self { max_passes: 256, patch: 0.15, stride: 0.075, at_once: 8 }
+        Self { max_passes: 256, patch: 0.15, stride: 0.075, at_once: 8, most_seconds: 20.0 }
     }
 }
 
