@@ -61,15 +61,15 @@ samples: build ## write sample-dicom/ again from its seeds
 	$(BIN) samples sample-dicom
 
 models: runtime ## train every shipped model again, on the CPU, and write graph, manifest and card (under two hours)
-	cargo build --release --bin doubleread --example phantom_batch
+	cargo build --release --bin doubleread --example phantom_batch --example wrap_films
 	python3 -m venv var/training/venv
 	var/training/venv/bin/pip install --quiet --requirement training/requirements.txt
-	@for model in chest-child chest-adult mammo-view; do \
-	if [ -d "$${DOUBLEREAD_SHARED_DATA:-../shared/data}/train" ]; then var/training/venv/bin/python training/film_model.py $$model || exit 1; \
-	else echo "models: no films in ../shared/data, so $$model is skipped"; fi; done
+	scripts/film_models.sh var/training/venv/bin/python
 	var/training/venv/bin/python training/train.py chest
 	var/training/venv/bin/python training/train.py mammo
 	var/training/venv/bin/python training/self_test.py models/chest-phantom-1.0.0 models/mammo-phantom-1.0.0
+	@if [ -f var/training/chest-adult-1.pt ]; then var/training/venv/bin/python training/parity_goldens.py; fi
+	var/training/venv/bin/python training/heat_maps.py
 	var/training/venv/bin/python training/models_page.py
 
 model-examples: runtime ## export the worked examples (TorchXRayVision, four views; random weights) and hold them against PyTorch

@@ -92,6 +92,31 @@ def table(head, rows):
     return "\n".join([f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}", *(f"| {' | '.join(map(str, row))} |" for row in rows)])
 
 
+def steps(setting, ladder, about):
+    """The ladder: per source the first label, its log loss and the mean of the other labels that are watched."""
+    first, others, rows = setting["watch"][0], setting["watch"][1:], []
+    for step, values in [*about.get("earlier_steps", []), *ladder]:
+        sources = [source for source in (*setting.get("sources", []), "kermany", None)
+                   if (f"{first} in {source}" if source else first) in values or (source == "kermany" and "pneumonia in kermany" in values)]
+        said = []
+        for source in sources:
+            tail, head = f" in {source}" if source else "", first
+            if source == "kermany":
+                head = "pneumonia"
+            line = [f"{head}{tail} {values[head + tail]:.3f}"]
+            if f"log loss of {head}{tail}" in values:
+                line.append(f"log loss {values[f'log loss of {head}{tail}']:.3f}")
+            known = [values[label + tail] for label in others if label + tail in values]
+            if setting["name"] == "mammo-view":
+                line += [f"{label} {values[label]:.3f}" for label in others]
+            elif known:
+                line.append(f"mean of {len(known)} findings {sum(known) / len(known):.3f}")
+            said.append(", ".join(line))
+        if said:
+            rows.append((step, "; ".join(said)))
+    return [table(("step", "AUC"), rows), *([""] + [about["not_brought"]] if "not_brought" in about else [])]
+
+
 def write(setting, spec_text, films, out, kept, folder):
     kept_labels = [films.labels[k] for k in kept]
     manifest(setting, spec_text, out, kept_labels, folder)
@@ -101,7 +126,7 @@ def write(setting, spec_text, films, out, kept, folder):
     parts = [f"# {setting['name']} {setting['version']}", "", about["opening"], "",
              f"- Trained on: {about['trained_on']}.",
              f"- For whom: {about['for']}", f"- What it is not: {about['not']}",
-             f"- Made by `python training/film_model.py {setting['name']}` (PyTorch on a CPU, seed {setting['seed']}, "
+             f"- Made by `python training/film_model.py {setting['name']}` (PyTorch on a CPU, {'seed' if len(setting['members']) == 1 else 'seeds'} {', '.join(str(m['seed']) for m in setting['members'])}, "
              f"{out['ladder']['seconds']} s of training beside other work{about.get('parts', '')}); this card, the manifest and the graph were written together, from its weights.",
              f"- Data: {about['data']}",
              f"- Split by patient, as in `training/splits/{setting['set']}.csv`: {n['train']} films of {n['patients']['train']} people for "
@@ -109,9 +134,10 @@ def write(setting, spec_text, films, out, kept, folder):
              f"- Input: `{spec['preprocessing']}`, {spec['width']} x {spec['height']}, one channel, resize `{spec['resize']}`, aspect "
              f"`{spec['aspect']}`, window `{spec['windowing'] if isinstance(spec['windowing'], str) else 'percentiles 0.5 to 99.5'}`; "
              "inside the graph every picture is brought to mean 0 and deviation 1.",
-             f"- Graph: a narrow residual net" + (", run on the film and on its mirror image" if setting["flip"] else "") +
+             f"- Graph: {'a narrow residual net' if len(setting['members']) == 1 else str(len(setting['members'])) + ' narrow residual nets, trained apart, whose logits and cells are averaged'}"
+             + (", run on the film and on its mirror image" if setting["flip"] else "") +
              f"; `scores`, `cam` (evidence per cell of a {out['map'][1]} x {out['map'][0]} map, by a 1 x 1 convolution before the mean; "
-             f"softplus, so never negative), `embedding`, `ood`; {size:.1f} MB.", ""]
+             f"softplus, so never negative), `embedding`{' (of the first net)' if len(setting['members']) > 1 else ''}, `ood`; {size:.1f} MB.", ""]
     parts += ["## What it finds, on the test split", "",
               f"Source: {about['source']}. Intervals are 95 %: for AUC a bootstrap over patients (1,000 rounds), for shares Wilson's over "
               "films. Findings were selected, calibrated (Platt) and given thresholds on validation alone.", ""]
@@ -127,7 +153,8 @@ def write(setting, spec_text, films, out, kept, folder):
     parts += [table(("operating point", "label", "threshold", "sensitivity, test", "specificity, test"), rows), "",
               "Thresholds were chosen on validation for the largest sum of sensitivity and specificity: `sensitive` among those with a "
               "sensitivity of 0.95 or more, `specific` among those with a specificity of 0.95 or more, `balanced` among all. `balanced` is in force.", "",
-              f"Reliability of `{overall}` on test:", "",
+              f"Reliability of `{overall}` on test ({', '.join(f'`{path}`' for path in out['plots'].values())}); expected calibration error "
+              f"{out['labels'][overall]['calibration_error']:.3f}, on validation, where it was calibrated, {out['validation_error'][overall]:.3f}:", "",
               table(("said", "films", "mean of what was said", "share that is positive"),
                     [(f"{a:.1f} to {b:.1f}", c, f"{d:.3f}", f"{e:.3f}") for a, b, c, d, e in out["reliability"]]), ""]
     rows = [(name, f"{g['positive']} of {g['n']}", area(g), share(*g["true"]), share(*g["quiet"])) for name, g in out["groups"].items()]
@@ -180,7 +207,6 @@ def write(setting, spec_text, films, out, kept, folder):
         c = out["small_copy"]
         parts.append(f"- {c['n']} full-size films are in the set as small compressed copies; the score of the film is {c['median']:.3f} (median) and at "
                      f"most {c['largest']:.3f} from that of its copy.")
-    parts += ["", "## What each step brought (validation)", "", table(("step", "AUC"), [
-        (step, ", ".join(f"{label} {value:.3f}" for label, value in values.items())) for step, values in out["ladder"]["ladder"]]), "",
+    parts += ["", "## What each step brought (validation)", "", *steps(setting, out["ladder"]["ladder"], about), "",
         "## Limits", "", about["limits"], "", "## Sources", "", about["sources"], ""]
     (folder / "CARD.md").write_text("\n".join(parts))

@@ -13,6 +13,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch.nn import functional
 
+from film_net import FilmNet
 from self_test import SEEDS, TOLERANCE, noise
 
 THUMBNAIL = 16
@@ -26,22 +27,27 @@ def folded(conv, norm):
     return weight.numpy(), (norm.bias.detach().double() - norm.running_mean.double() * scale).numpy()
 
 
-def described(net, images, flip, batch=64):
-    """Logits, embedding and what the distance looks at, of uint8 or float pictures, as the graph makes them."""
-    net.eval()
+def described(nets, images, flip, batch=64):
+    """Logits (their mean over the nets), embedding of the first net and what the distance looks at, of uint8 or float
+    pictures, as the graph makes them."""
     logits, embeddings, thumbnails = [], [], []
+    for net in nets:
+        net.eval()
     with torch.no_grad():
         for at in range(0, len(images), batch):
             part = np.array(images[at:at + batch])
             x = torch.from_numpy(part).float()
             x = (x / 255 if part.dtype == np.uint8 else x).reshape(len(part), 1, *part.shape[-2:])
             ways = [x, x.flip(3)] if flip else [x]
-            made = [net.standardised(way) for way in ways]
-            features = [net.features(way) for way in made]
-            embedding = sum(torch.cat([f.mean((2, 3)) for f in each], 1) for each in features) / len(ways)
-            width = net.head.weight.shape[1]
-            logits.append(functional.linear(embedding[:, -width:], net.head.weight[:, :, 0, 0], net.head.bias))
-            embeddings.append(embedding)
+            made = [nets[0].standardised(way) for way in ways]
+            said = []
+            for net in nets:
+                features = [net.features(way.contiguous(memory_format=torch.channels_last)) for way in made]
+                embedding = sum(torch.cat([f.mean((2, 3)) for f in each], 1) for each in features) / len(ways)
+                said.append(functional.linear(embedding[:, -net.head.weight.shape[1]:], net.head.weight[:, :, 0, 0], net.head.bias))
+                if net is nets[0]:
+                    embeddings.append(embedding)
+            logits.append(sum(said) / len(nets))
             thumbnails.append(sum(functional.avg_pool2d(way, way.shape[3] // THUMBNAIL).flatten(1) for way in made) / len(ways))
     return tuple(torch.cat(part).double().numpy() for part in (logits, embeddings, thumbnails))
 
@@ -63,9 +69,10 @@ def distances(embedding, thumbnail, centre, matrix):
     return np.sqrt(np.square((x - centre) @ matrix).mean(1))
 
 
-def write(net, setting, keep, centre, matrix, path):
+def write(nets, setting, keep, centre, matrix, path):
     """ONNX, opset 18, with a free batch axis; only the labels of `keep` are in it."""
-    net.eval()
+    for net in nets:
+        net.eval()
     side, flip = setting["side"], setting["flip"]
     nodes, weights = [], []
 
@@ -109,40 +116,50 @@ def write(net, setting, keep, centre, matrix, path):
     cell = side // THUMBNAIL
     small = add("AveragePool", [now], "thumbnails", kernel_shape=[cell, cell], strides=[cell, cell])
     small = joined(add("Flatten", [small], "thumbnails_flat", axis=1), "thumbnail", [THUMBNAIL**2])
-    now = add("SpaceToDepth", [now], "deep", blocksize=2)
-    now = add("Relu", [convolved(now, "stem", net.stem, net.stem_norm)], "stem_out")
-    means = []
-    for k, block in enumerate(net.blocks):
-        past = now
-        if block.past is not None:
-            if block.stride > 1:
-                past = add("AveragePool", [past], f"block{k}_pool", kernel_shape=[block.stride] * 2, strides=[block.stride] * 2)
-            past = convolved(past, f"block{k}_past", block.past, block.past_norm)
-        inner = add("Relu", [convolved(now, f"block{k}_first", block.first, block.first_norm)], f"block{k}_inner")
-        inner = convolved(inner, f"block{k}_second", block.second, block.second_norm)
-        now = add("Relu", [add("Add", [inner, past], f"block{k}_sum")], f"block{k}_out")
-        means.append(add("ReduceMean", [now, places], f"block{k}_mean", keepdims=0))
+    deep = add("SpaceToDepth", [now], "deep", blocksize=2)
     with torch.no_grad():
-        last = net.features(torch.zeros(1, 1, side, side))
-    sizes = [f.shape[1] for f in last]
-    pooled = joined(means[-1], "pooled", [sizes[-1]])
-    embedding = joined(add("Concat", means, "means", axis=1), "all", [sum(sizes)])
-    embedding = add("Identity", [embedding], "embedding")
-    head = net.head.weight.detach().numpy()[keep]
-    bias = net.head.bias.detach().numpy()[keep]
-    logits = add("Gemm", [pooled, constant("head_w", head[:, :, 0, 0].T), constant("head_b", bias)], "logits")
+        last = nets[0].features(torch.zeros(1, 1, side, side))
+    sizes, (high, wide) = [f.shape[1] for f in last], last[-1].shape[2:]
+
+    def one(net, mark):
+        """Logits and cells of one net; the embedding is the first one's."""
+        now = add("Relu", [convolved(deep, f"{mark}stem", net.stem, net.stem_norm)], f"{mark}stem_out")
+        means = []
+        for k, block in enumerate(net.blocks):
+            past, name = now, f"{mark}block{k}"
+            if block.past is not None:
+                if block.stride > 1:
+                    past = add("AveragePool", [past], f"{name}_pool", kernel_shape=[block.stride] * 2, strides=[block.stride] * 2)
+                past = convolved(past, f"{name}_past", block.past, block.past_norm)
+            inner = add("Relu", [convolved(now, f"{name}_first", block.first, block.first_norm)], f"{name}_inner")
+            inner = convolved(inner, f"{name}_second", block.second, block.second_norm)
+            now = add("Relu", [add("Add", [inner, past], f"{name}_sum")], f"{name}_out")
+            means.append(add("ReduceMean", [now, places], f"{name}_mean", keepdims=0))
+        pooled = joined(means[-1], f"{mark}pooled", [sizes[-1]])
+        if net is nets[0]:
+            add("Identity", [joined(add("Concat", means, "means", axis=1), "all", [sum(sizes)])], "embedding")
+        head, bias = net.head.weight.detach().numpy()[keep], constant(f"{mark}head_b", net.head.bias.detach().numpy()[keep])
+        logits = add("Gemm", [pooled, constant(f"{mark}head_w", head[:, :, 0, 0].T), bias], f"{mark}logits")
+        cells = add("Conv", [now, constant(f"{mark}cell_w", head), bias], f"{mark}cells", kernel_shape=[1, 1])
+        if flip:
+            pair = add("Reshape", [cells, constant(f"{mark}cells_pair", [2, -1, len(keep), high, wide], np.int64)], f"{mark}cells_pairs")
+            first = add("Gather", [pair, constant(f"{mark}first", 0, np.int64)], f"{mark}cells_of_film", axis=0)
+            second = add("Gather", [pair, constant(f"{mark}second", 1, np.int64)], f"{mark}cells_of_mirror", axis=0)
+            back = add("Slice", [second, *ends], f"{mark}cells_turned_back")
+            cells = add("Mul", [add("Add", [first, back], f"{mark}cells_sum"), constant(f"{mark}half", [0.5])], f"{mark}cells_mean")
+        return logits, cells
+
+    marks = [""] if len(nets) == 1 else [f"net{k + 1}_" for k in range(len(nets))]
+    logits, cells = zip(*(one(net, mark) for net, mark in zip(nets, marks)))
+    if len(nets) > 1:
+        part = constant("part", [1 / len(nets)])
+        logits, cells = ([add("Mul", [add("Sum", list(of), f"{name}_sum"), part], f"{name}_of_all")] for of, name in
+                         ((logits, "logits"), (cells, "cells")))
+    logits, cells = logits[0], cells[0]
     add("Sigmoid", [logits], "scores")
-    cells = add("Conv", [now, constant("cell_w", head), "head_b"], "cells", kernel_shape=[1, 1])
-    high, wide = last[-1].shape[2:]
-    if flip:
-        pair = add("Reshape", [cells, constant("cells_pair", [2, -1, len(keep), high, wide], np.int64)], "cells_pairs")
-        first = add("Gather", [pair, constant("first", 0, np.int64)], "cells_of_film", axis=0)
-        second = add("Gather", [pair, constant("second", 1, np.int64)], "cells_of_mirror", axis=0)
-        back = add("Slice", [second, *ends], "cells_turned_back")
-        cells = add("Mul", [add("Add", [first, back], "cells_sum"), constant("half", [0.5])], "cells_mean")
     # Evidence that is never negative: grows like the odds below even odds, like the logit above.
     add("Softplus", [cells], "cam")
-    x = add("Sub", [add("Concat", [embedding, small], "described", axis=1), constant("centre", centre)], "from_centre")
+    x = add("Sub", [add("Concat", ["embedding", small], "described", axis=1), constant("centre", centre)], "from_centre")
     x = add("MatMul", [x, constant("whitening", matrix)], "whitened")
     x = add("ReduceMean", [add("Mul", [x, x], "whitened_squares"), constant("one", [1], np.int64)], "squared", keepdims=0)
     add("Sqrt", [x], "ood")
@@ -158,13 +175,34 @@ def write(net, setting, keep, centre, matrix, path):
     return high, wide
 
 
-def self_test(net, setting, keep, path):
-    """What the trained net, run by PyTorch, says of noise; the service compares its own runtime with it."""
+def self_test(nets, setting, keep, path):
+    """What the trained nets, run by PyTorch, says of noise; the service compares its own runtime with it."""
     vectors, side = [], setting["side"]
     for seed in SEEDS:
-        logits = described(net, noise(seed, side * side).reshape(1, side, side), setting["flip"])[0][0, keep]
+        logits = described(nets, noise(seed, side * side).reshape(1, side, side), setting["flip"])[0][0, keep]
         vectors.append({"seed": seed, "scores": [round(float(s), 7) for s in 1 / (1 + np.exp(-logits))]})
     path.write_text(json.dumps({"tolerance": TOLERANCE, "vectors": vectors}, indent=1) + "\n")
+
+
+def by_pytorch(path, setting):
+    """Logits of float pictures by PyTorch, with the weights of a written graph of one net."""
+    held = {w.name: torch.from_numpy(numpy_helper.to_array(w).copy()) for w in onnx.load(path).graph.initializer}
+    conv = lambda x, name, stride, pad: functional.conv2d(x, held[f"{name}_w"], held[f"{name}_b"], stride, pad)
+
+    def logits(x):
+        with torch.no_grad():
+            x = torch.from_numpy(np.asarray(x, np.float32))[:, None]
+            x = torch.cat([x, x.flip(3)]) if setting["flip"] else x
+            x = conv(functional.pixel_unshuffle(FilmNet.standardised(x), 2), "stem", 2, 2).relu()
+            for k, (_, stride) in enumerate(setting["blocks"]):
+                inner = conv(conv(x, f"block{k}_first", stride, 1).relu(), f"block{k}_second", 1, 1)
+                past = functional.avg_pool2d(x, stride) if stride > 1 else x
+                past = conv(past, f"block{k}_past", 1, 0) if f"block{k}_past_w" in held else x
+                x = (inner + past).relu()
+            said = x.mean((2, 3)) @ held["head_w"] + held["head_b"]
+            return (sum(said.chunk(2)) / 2 if setting["flip"] else said).double().numpy()
+
+    return logits
 
 
 class Graph:

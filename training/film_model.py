@@ -1,5 +1,6 @@
 """From the open sets of films to a model folder: training, calibration, operating points, test figures, graph, card.
 
+    python training/film_model.py chest-start      what the chest models begin with
     python training/film_model.py chest-child
     python training/film_model.py chest-adult
     python training/film_model.py mammo-view
@@ -18,27 +19,37 @@ import film_net
 import film_report
 from films import ROOT, Films, write_split
 
+ADULT = ["abnormality", "Atelectasis", "Cardiomegaly", "Effusion", "Consolidation", "Mass", "Nodule", "Pneumothorax", "Infiltration"]
+BLOCKS = dict(stem=32, blocks=[(64, 2), (96, 1), (160, 2), (160, 1)], decay=0.05, average=0.998, mixup=0.3, flip=True)
+# The last part of a member: the pictures as they are, hardly changed.
+CALM = dict(strength=0.5, mixup=0.0, smoothing=0.0)
 SETTINGS = {
+    # What the chest models begin with: adults and children in one net, a label known of either.
+    "chest-start": dict(
+        BLOCKS, set="chest-both", side=64, batch=64, dropout=0.2, smoothing=0.04, weights={"abnormality": 5.0, "pneumonia": 5.0},
+        sources=["nih128", "nih64", "kermany"], watch=["abnormality", "pneumonia", *ADULT[1:]],
+        members=[dict(seed=31, parts=[dict(phases=[(64, 8, 4e-3)])])],
+    ),
     "chest-child": dict(
-        set="chest-child", version="1.0.0", spec="chest-child.toml", side=128, seed=11, batch=32,
-        stem=32, blocks=[(64, 2), (96, 1), (160, 2), (160, 1)], dropout=0.2, decay=0.05, average=0.998, smoothing=0.06,
-        mixup=0.3, flip=True, weights={}, watch=["pneumonia"], phases=[(64, 6, 3e-3), (96, 3, 2e-3), (128, 1, 6e-4)],
-        further=[dict(phases=[(128, 4, 2e-3)], seed=21)],
+        BLOCKS, set="chest-child", version="1.1.0", spec="chest-child.toml", side=160, batch=32, dropout=0.2, smoothing=0.06,
+        weights={}, watch=["pneumonia"],
+        members=[
+            dict(seed=43, start=True, parts=[dict(phases=[(128, 4, 2e-3)]), dict(phases=[(160, 4, 2e-3)], **CALM)]),
+        ],
     ),
     "chest-adult": dict(
-        set="chest-adult", version="1.0.0", spec="chest-adult.toml", side=96, seed=12, batch=64,
-        stem=32, blocks=[(64, 2), (96, 1), (160, 2), (160, 1)], dropout=0.3, decay=0.05, average=0.998, smoothing=0.04,
-        mixup=0.3, flip=True, weights={"abnormality": 5.0}, source="nih128",
-        watch=["abnormality", "Atelectasis", "Cardiomegaly", "Effusion", "Consolidation", "Mass", "Nodule",
-               "Pneumothorax", "Infiltration"],
-        phases=[(64, 6, 4e-3), (96, 3, 2e-3)],
-        further=[dict(phases=[(96, 5, 3e-3)], seed=22, strength=0.5, mixup=0.0, smoothing=0.0)],
+        BLOCKS, set="chest-adult", version="1.1.0", spec="chest-adult.toml", side=128, batch=64, dropout=0.3, smoothing=0.04,
+        weights={"abnormality": 5.0}, source="nih128", sources=["nih128", "nih64"], watch=ADULT,
+        members=[
+            dict(seed=51, start=True, parts=[dict(phases=[(128, 6, 2e-3)]), dict(phases=[(128, 5, 2e-3)], **CALM)]),
+            dict(seed=52, parts=[dict(phases=[(64, 6, 4e-3), (128, 3, 2e-3)]), dict(phases=[(128, 5, 2e-3)], **CALM)]),
+        ],
     ),
     "mammo-view": dict(
-        set="mammo-ddsm", version="1.0.0", spec="mammo-view.toml", side=128, seed=13, batch=32,
+        set="mammo-ddsm", version="1.0.0", spec="mammo-view.toml", side=128, batch=32,
         stem=16, blocks=[(32, 2), (48, 2), (64, 1)], dropout=0.2, decay=0.05, average=0.995, smoothing=0.02,
         mixup=0.0, flip=False, weights={"malignant": 2.0}, watch=["mlo", "left", "malignant"],
-        phases=[(64, 8, 4e-3), (128, 2, 1e-3)],
+        members=[dict(seed=13, parts=[dict(phases=[(64, 8, 4e-3), (128, 2, 1e-3)])])],
     ),
 }
 
@@ -48,8 +59,8 @@ def main():
     parser.add_argument("model", choices=SETTINGS)
     parser.add_argument("--work", default=str(ROOT / "var/training"))
     parser.add_argument("--program", default=str(ROOT / "target/release/doubleread"))
-    parser.add_argument("--start", choices=("train", "further", "measure"), default="train", help="go on from what a run left in the work folder")
-    parser.add_argument("--part", type=int, default=0, help="with `further`: the first part of the further training to run")
+    parser.add_argument("--start", choices=("train", "measure"), default="train", help="`measure`: the card from what a run left in the work folder")
+    parser.add_argument("--members", help="train these alone, as 1,3, and write no card")
     arguments = parser.parse_args()
     setting = dict(SETTINGS[arguments.model], name=arguments.model)
     work = pathlib.Path(arguments.work)
@@ -60,25 +71,28 @@ def main():
         print(line, flush=True)
 
     films = Films(setting["set"], work, setting["side"])
-    write_split(setting["set"], films.rows)
-    weights_at, ladder_at = work / f"{setting['name']}.pt", work / f"{setting['name']}.json"
-    if arguments.start == "train":
-        log(f"{len(films.rows)} films after {time.time() - started:.0f} s")
-        net, ladder = film_net.train(setting, films, log, weights_at, setting["phases"])
+    log(f"{len(films.rows)} films after {time.time() - started:.0f} s")
+    count = len(setting["members"])
+    numbers = [int(n) for n in arguments.members.split(",")] if arguments.members else range(1, count + 1)
+    for number in numbers if arguments.start == "train" else []:
+        member, began = setting["members"][number - 1], time.time()
+        called = f"net {number}, " if count > 1 else ""
+        weights_at = work / f"{setting['name']}-{number}.pt"
+        start, ladder = torch.load(work / "chest-start-1.pt") if member.get("start") else None, []
+        for k, part in enumerate(member["parts"]):
+            # Each part begins with the averaged weights of what was before.
+            told = f"{called}part {k + 1}, " if len(member["parts"]) > 1 else called
+            log(f"{told}{part}")
+            seed = member["seed"] + 100 * k
+            net, steps = film_net.train(dict(setting, **dict(part, seed=seed)), films, log, weights_at, part["phases"], start, told)
+            start = net.state_dict()
+            ladder += steps
         torch.save(net.state_dict(), weights_at)
-        ladder_at.write_text(json.dumps({"ladder": ladder, "seconds": round(time.time() - started)}))
-    # Each further part begins with the averaged weights of what was before.
-    further = setting.get("further", [])
-    for part in {"train": further, "further": further[arguments.part:], "measure": []}[arguments.start]:
-        done, began = json.loads(ladder_at.read_text()), time.time()
-        log(f"further, from the averaged weights: {part}")
-        net, ladder = film_net.train(dict(setting, **part), films, log, weights_at, part["phases"], torch.load(weights_at))
-        torch.save(net.state_dict(), weights_at)
-        done["ladder"] += ladder
-        done["seconds"] += round(time.time() - began)
-        ladder_at.write_text(json.dumps(done))
-    log(f"trained; {time.time() - started:.0f} s")
-    film_report.finish(setting, films, weights_at, ladder_at, arguments.program, log)
+        weights_at.with_suffix(".json").write_text(json.dumps({"ladder": ladder, "seconds": round(time.time() - began)}))
+        log(f"net {number} trained; {time.time() - started:.0f} s")
+    if "spec" in setting and not arguments.members:
+        write_split(setting["set"], films.rows)
+        film_report.finish(setting, films, work, arguments.program, log)
 
 
 if __name__ == "__main__":

@@ -124,19 +124,36 @@ def logits_of(net, images, side, flip, batch=64):
     return torch.cat(out).double().numpy()
 
 
-def areas(films, places, logits, labels):
-    """AUC per label on validation, for the log."""
-    truth = films.truth[places]
-    out = {}
+def areas_of(films, source, places, logits, labels):
+    """AUC per label on a part of validation; and the log loss of the first label, which still moves where an AUC is full."""
+    truth, out = films.truth[places], {}
     for k, label in enumerate(films.labels):
         known = ~np.isnan(truth[:, k])
         there = truth[known, k] > 0
+        name = f"{label} in {source}" if source else label
         if label in labels and there.any() and not there.all():
-            out[label] = round(float(auc(there, logits[known, k])), 4)
+            out[name] = round(float(auc(there, logits[known, k])), 4)
+        if label == labels[0] and known.any():
+            wrong = np.where(there, -logits[known, k], logits[known, k])
+            out[f"log loss of {name}"] = round(float(np.logaddexp(0, wrong).mean()), 4)
     return out
 
 
-def train(setting, films, log, weights_at, phases, start=None):
+def areas(films, parts, net, side, flip, labels):
+    """The same of a net, each part by itself."""
+    out = {}
+    for source, places, shown in parts:
+        out |= areas_of(films, source, places, logits_of(net, shown, side, flip), labels)
+    return out
+
+
+def begun(net, start):
+    """Takes over what a net trained before knows, but for heads of other labels."""
+    own = net.state_dict()
+    net.load_state_dict({name: start[name] if name in start and start[name].shape == value.shape else value for name, value in own.items()})
+
+
+def train(setting, films, log, weights_at, phases, start=None, called=""):
     """Phases of growing size; an average of the weights runs along and is what is kept. Returns it and its ladder."""
     torch.manual_seed(setting["seed"])
     torch.set_num_threads(1)
@@ -144,16 +161,18 @@ def train(setting, films, log, weights_at, phases, start=None):
     labels = len(films.labels)
     net = FilmNet(setting["stem"], setting["blocks"], labels, films.auxiliary.shape[1], setting["dropout"])
     if start is not None:
-        net.load_state_dict(start)
+        begun(net, start)
     net = net.to(memory_format=torch.channels_last)
     mean_net = copy.deepcopy(net)
     weight = torch.tensor([setting["weights"].get(label, 1.0) for label in films.labels])
     truth, auxiliary = torch.from_numpy(films.truth), torch.from_numpy(films.auxiliary)
     places = films.of("train")
-    watched, where = films.of("val", setting.get("source")), setting["watch"]
+    watched = [(source, films.of("val", source)) for source in setting.get("sources", [None])]
     ladder, batch, step = [], setting["batch"], 0
     for number, (side, epochs, peak) in enumerate(phases):
-        images, shown = smaller(films.images[places], side), smaller(films.images[watched], side)
+        images = smaller(films.images[places], side)
+        shown = [(source, part, smaller(films.images[part], side)) for source, part in watched]
+        ways = lambda of, flip: areas(films, shown, of, side, flip, setting["watch"])
         per_epoch = len(places) // batch
         optimiser = torch.optim.AdamW(net.parameters(), peak, weight_decay=setting["decay"])
         plan = torch.optim.lr_scheduler.OneCycleLR(optimiser, peak, per_epoch * epochs, pct_start=0.15, final_div_factor=200)
@@ -177,7 +196,8 @@ def train(setting, films, log, weights_at, phases, start=None):
                 entropy = functional.binary_cross_entropy_with_logits
                 loss = (entropy(logits, wanted, reduction="none") * weight * known).sum() / (batch * weight.sum())
                 if said is not None:
-                    loss = loss + 0.05 * entropy(said, beside)
+                    asked = ~beside.isnan()
+                    loss = loss + 0.05 * (entropy(said, beside.nan_to_num(0.5), reduction="none") * asked).mean()
                 optimiser.zero_grad()
                 loss.backward()
                 nn.utils.clip_grad_norm_(net.parameters(), 2.0)
@@ -190,15 +210,14 @@ def train(setting, films, log, weights_at, phases, start=None):
                         kept.lerp_(new, 1 - keep) if kept.is_floating_point() else kept.copy_(new)
                 total += float(loss.detach())
             line = f"phase {number + 1} ({side} px) epoch {epoch + 1}/{epochs} loss {total / per_epoch:.4f}"
-            line += f" val {areas(films, watched, logits_of(mean_net, shown, side, False), where)}"
+            line += f" val {ways(mean_net, False)}"
             torch.save(mean_net.state_dict(), weights_at)
-            log(f"{line} {time.time() - started:.0f} s")
-        name = f"{side} px, {epochs} epochs" + (", from the averaged weights" if start is not None else "")
-        ladder.append((f"{name}: last weights", areas(films, watched, logits_of(net, shown, side, False), where)))
-        ladder.append((f"{name}: averaged weights", areas(films, watched, logits_of(mean_net, shown, side, False), where)))
+            log(f"{called}{line} {time.time() - started:.0f} s")
+        name = f"{called}{side} px, {epochs} epochs"
+        ladder.append((f"{name}: last weights", ways(net, False)))
+        ladder.append((f"{name}: averaged weights", ways(mean_net, False)))
         if setting["flip"]:
-            both = areas(films, watched, logits_of(mean_net, shown, side, True), where)
-            ladder.append((f"{name}: averaged weights, mirrored film besides", both))
+            ladder.append((f"{name}: averaged weights, mirrored film besides", ways(mean_net, True)))
         for entry in ladder[-3 if setting["flip"] else -2:]:
             log(f"ladder {entry}")
     mean_net.eval()

@@ -10,6 +10,8 @@ from PIL import Image
 
 import film_card
 import film_graph
+import film_net
+import reliability_plot
 from film_net import FilmNet
 from films import ROOT, SHARED, pictures, rows_of
 from statistics_of_cards import POINTS, auc, auc_interval_by, calibration_error, logistic, platt, reliability, threshold
@@ -147,26 +149,50 @@ def films_of_the_service(setting, spec, program, log):
     return np.stack(served), np.stack(expected), kept, further, dicoms
 
 
-def finish(setting, films, weights_at, ladder_at, program, log):
+def trained(setting, films, work, ladder=True):
+    """The nets that training left in the work folder, what each step brought and how long it took."""
+    nets, steps, seconds = [], [], 0
+    for number in range(1, len(setting["members"]) + 1):
+        net = FilmNet(setting["stem"], setting["blocks"], len(films.labels), films.auxiliary.shape[1], setting["dropout"])
+        net.load_state_dict(torch.load(work / f"{setting['name']}-{number}.pt"))
+        nets.append(net.eval().to(memory_format=torch.channels_last))
+        done = json.loads((work / f"{setting['name']}-{number}.json").read_text())
+        steps, seconds = steps + done["ladder"], seconds + done["seconds"]
+    if not ladder:
+        return nets, None
+    for count in range(2, len(nets) + 1):
+        step = {}
+        for source in setting.get("sources", [None]):
+            places = films.of("val", source)
+            logits = film_graph.described(nets[:count], films.images[places], setting["flip"])[0]
+            step |= film_net.areas_of(films, source, places, logits, setting["watch"])
+        steps.append((f"nets 1 to {count}: mean of their logits", step))
+    if any(member.get("start") for member in setting["members"]):
+        begun = json.loads((work / "chest-start-1.json").read_text())
+        steps, seconds = begun["ladder"] + steps, seconds + begun["seconds"]
+    return nets, dict(ladder=steps, seconds=seconds)
+
+
+def finish(setting, films, work, program, log):
     import tomllib
 
     torch.set_num_threads(1)
     spec_text = (ROOT / "training" / setting["spec"]).read_text()
     spec = tomllib.loads(spec_text)
-    net = FilmNet(setting["stem"], setting["blocks"], len(films.labels), films.auxiliary.shape[1], setting["dropout"])
-    net.load_state_dict(torch.load(weights_at))
-    net.eval()
-    work, source = weights_at.parent, setting.get("source")
+    nets, told = trained(setting, films, work)
+    for step in told["ladder"]:
+        log(f"ladder {step}")
+    source = setting.get("source")
     (work / "strangers").mkdir(exist_ok=True)
-    described = lambda places: film_graph.described(net, films.images[places], setting["flip"])
+    described = lambda places: film_graph.described(nets, films.images[places], setting["flip"])
     train, val = films.of("train"), in_scope(setting, films, films.of("val", source))
     # Validation: what is offered, calibration, operating points, the limit of strangeness.
-    _, embedding, thumbnail = described(train)
+    _, embedding, thumbnail = film_graph.described(nets[:1], films.images[train], setting["flip"])
     centre, matrix = film_graph.distance(embedding, thumbnail)
     val_logits, *of_val = described(val)
     val_far = film_graph.distances(*of_val, centre, matrix)
     limit = round(float(np.quantile(val_far, REFUSED)), 4)
-    out = dict(name=setting["name"], labels={}, points={}, ladder=json.loads(ladder_at.read_text()), limit=limit, n=dict(
+    out = dict(name=setting["name"], labels={}, points={}, ladder=told, limit=limit, n=dict(
         train=len(train), val=len(val), patients={s: len(set(films.patient[films.of(s)])) for s in ("train", "val", "test")}))
     second = in_scope(setting, films, films.of("val", "nih64")) if source else None
     second_logits = described(second)[0] if source else None
@@ -197,6 +223,7 @@ def finish(setting, films, weights_at, ladder_at, program, log):
     logits, *of_test = described(test)
     far = film_graph.distances(*of_test, centre, matrix)
     out["n"]["test"] = len(test)
+    out["validation_error"] = {films.labels[k]: float(calibration_error(films.truth[val, k], scaled(val_logits, k))) for k in kept}
     for k, label in enumerate(films.labels):
         entry = out["labels"][label]
         entry["test"] = measured(films, test, logits[:, k], k)
@@ -208,6 +235,11 @@ def finish(setting, films, weights_at, ladder_at, program, log):
             point["true"] = (int((flagged & there).sum()), int(there.sum()))
             point["quiet"] = (int((~flagged & ~there).sum()), int((~there).sum()))
     out["reliability"] = reliability(films.truth[test, 0], scaled(logits, 0))
+    # Of every finding that is said, too; each by itself.
+    out["plots"] = {films.labels[k]: reliability_plot.write(
+        setting["name"] + ("" if films.labels[k] == overall else f"-{films.labels[k].lower()}"), films.labels[k],
+        reliability(films.truth[test, k], scaled(logits, k)), out["labels"][films.labels[k]]["calibration_error"], len(test))
+        for k in kept if out["labels"][films.labels[k]]["offered"] or films.labels[k] == overall}
     # A subgroup at the thresholds in force, too: sensitivity and specificity hide in an AUC.
     cut, out["groups"] = out["points"]["balanced"][overall]["threshold"], {}
     for name, mask in groups_of(setting, films, test).items():
@@ -241,8 +273,8 @@ def finish(setting, films, weights_at, ladder_at, program, log):
     out["refused"] = {"validation": (int((val_far > limit).sum()), len(val)), "test films": (int((far > limit).sum()), len(far))}
     folder = ROOT / "models" / f"{setting['name']}-{setting['version']}"
     folder.mkdir(parents=True, exist_ok=True)
-    out["map"] = film_graph.write(net, setting, kept, centre, matrix, folder / "model.onnx")
-    film_graph.self_test(net, setting, kept, folder / "self_test.json")
+    out["map"] = film_graph.write(nets, setting, kept, centre, matrix, folder / "model.onnx")
+    film_graph.self_test(nets, setting, kept, folder / "self_test.json")
     graph = film_graph.Graph(folder / "model.onnx")
     some = films.images[test[:200]]
     scores, _, distance = graph(some)
@@ -269,5 +301,5 @@ def finish(setting, films, weights_at, ladder_at, program, log):
                 name = f"sample-dicom/{path.relative_to(ROOT / 'sample-dicom').parts[0]}/{path.name}"
             out["dicom"].append((name, said, tagged if isinstance(tagged, str) else "let through", score))
     film_card.write(setting, spec_text, films, out, kept, folder)
-    (weights_at.parent / f"{setting['name']}-figures.json").write_text(json.dumps(out, indent=1, default=float))
+    (work / f"{setting['name']}-figures.json").write_text(json.dumps(out, indent=1, default=float))
     log(json.dumps(out, indent=1, default=float))

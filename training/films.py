@@ -73,6 +73,9 @@ class Films:
     """A set: rows, pictures at full size, one column of truth per label (NaN: unknown), patients."""
 
     def __init__(self, name, work, side):
+        if name == "chest-both":
+            self._chest_both(work, side)
+            return
         self.rows = rows_of(name)
         self.images = pictures(name, self.rows, side, work)
         self.split = np.array([row["split"] for row in self.rows])
@@ -94,6 +97,17 @@ class Films:
         sex = [row["sex"] == "M" for row in self.rows]
         age = [min(max((float(row["age"] or 50) - 20) / 60, 0), 1) for row in self.rows]
         self.auxiliary = np.array([sex, age], np.float32).T
+
+    def _chest_both(self, work, side):
+        """Adults and children side by side, to begin with. No label is known of both, so that none is told by the source."""
+        adult, child = Films("chest-adult", work, side), Films("chest-child", work, side)
+        self.rows = adult.rows + [dict(row, subset="kermany") for row in child.rows]
+        self.labels = adult.labels + child.labels
+        self.images = np.concatenate([adult.images, child.images])
+        self.split, self.patient = (np.concatenate([getattr(adult, of), getattr(child, of)]) for of in ("split", "patient"))
+        unknown = lambda films, columns: np.full((len(films.rows), columns), np.nan, np.float32)
+        self.truth = np.block([[adult.truth, unknown(adult, 1)], [unknown(child, len(adult.labels)), child.truth]])
+        self.auxiliary = np.concatenate([adult.auxiliary, unknown(child, 2)])
 
     def _mammo_ddsm(self):
         self.labels = ["mlo", "left", "malignant"]

@@ -126,6 +126,38 @@ def pointing(cells, truth, labels, column, input_size):
     return hits, total
 
 
+def around_strongest(cells):
+    """Rows and columns (first, last) of the cells that hang together with the strongest and are at least half as strong."""
+    strongest = np.unravel_index(int(cells.argmax()), cells.shape)
+    wanted, seen, waiting = cells >= cells[strongest] / 2, set(), [tuple(map(int, strongest))]
+    while waiting:
+        row, column = waiting.pop()
+        if (row, column) in seen or not (0 <= row < cells.shape[0] and 0 <= column < cells.shape[1]) or not wanted[row, column]:
+            continue
+        seen.add((row, column))
+        waiting += [(row + 1, column), (row - 1, column), (row, column + 1), (row, column - 1)]
+    rows, columns = zip(*seen)
+    return min(rows), max(rows), min(columns), max(columns)
+
+
+def overlap(cells, truth, labels, column, input_size):
+    """Intersection over union of the box around the strongest cells (0 to 1 in) with the best box of the truth, per image with the label."""
+    step_x, step_y = input_size[0] / cells.shape[3], input_size[1] / cells.shape[2]
+    out = []
+    for index, image in enumerate(truth):
+        boxes = [f["box"] for f in image["findings"] if column == 0 or f["code"] == labels[column]]
+        if not boxes:
+            continue
+        top, bottom, left, right = around_strongest(cells[index, column])
+        x0, y0, x1, y1 = left * step_x, top * step_y, (right + 1) * step_x, (bottom + 1) * step_y
+        best = 0.0
+        for x, y, width, height in boxes:
+            shared = max(min(x1, x + width) - max(x0, x), 0) * max(min(y1, y + height) - max(y0, y), 0)
+            best = max(best, shared / ((x1 - x0) * (y1 - y0) + width * height - shared))
+        out.append(best)
+    return out
+
+
 def measure(setting, val, test):
     """Everything that manifest and card say, from the scores of the validation and the test split."""
     labels, per_exam = setting["labels"], setting["per_exam"]
@@ -139,10 +171,12 @@ def measure(setting, val, test):
         score, there = by_exam(scaled[:, k], per_exam), by_exam(truth[:, k], per_exam) > 0
         low, high = auc_interval(there, score)
         hits, shown = pointing(cells, images, labels, k, (setting["width"], setting["height"]))
+        shares = overlap(logistic(cells), images, labels, k, (setting["width"], setting["height"]))
         out["labels"][label] = {
             "platt": (a, b), "positive": int(there.sum()), "auc": float(auc(there, score)), "auc_low": float(low),
             "auc_high": float(high), "calibration_error": float(calibration_error(truth[:, k], scaled[:, k])),
-            "pointing": (hits, shown),
+            "pointing": (hits, shown), "overlap": (float(np.mean(shares)), int(np.sum(np.array(shares) >= 0.1)), len(shares)),
+            "reliability": reliability(truth[:, k], scaled[:, k]),
         }
     for name, target in POINTS.items():
         point = {}

@@ -130,6 +130,16 @@ def logits_of(net, x):
     return torch.cat([p[0] for p in parts]).double().numpy(), torch.cat([p[1] for p in parts]).numpy()
 
 
+def logits_of_graph(path, x):
+    """The same out of a written graph, which gives probabilities."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    parts = [session.run(["scores", "map"], {"image": np.array(x[i:i + 64])}) for i in range(0, len(x), 64)]
+    logits = [np.log(p.clip(1e-7, 1 - 1e-7) / (1 - p.clip(1e-7, 1 - 1e-7))) for p in (np.concatenate(part).astype(float) for part in zip(*parts))]
+    return tuple(logits)
+
+
 def train(setting, data, log):
     torch.manual_seed(7)
     torch.set_num_threads(1)
@@ -176,6 +186,7 @@ def main():
     parser.add_argument("pathway", choices=SETTINGS)
     parser.add_argument("--batch", default=str(ROOT / "target/release/examples/phantom_batch"))
     parser.add_argument("--work", default=str(ROOT / "var/training"))
+    parser.add_argument("--start", choices=("train", "measure"), default="train", help="`measure`: the card again, from the graph in models/")
     arguments = parser.parse_args()
     setting = SETTINGS[arguments.pathway]
     setting["pathway"] = arguments.pathway
@@ -190,19 +201,24 @@ def main():
         print(line, flush=True)
         lines.append(line)
 
-    data = {split: make_split(arguments.batch, arguments.pathway, setting, split, work) for split in ("train", "val")}
-    log(f"train and validation tensors after {time.time() - started:.0f} s")
-    net = train(setting, data, log)
-    torch.save(net.state_dict(), work / f"{arguments.pathway}.pt")
-    data["test"] = make_split(arguments.batch, arguments.pathway, setting, "test", work)
-    scored = {split: (*logits_of(net, data[split][0]), targets(data[split][1], setting["labels"]), data[split][1])
-              for split in ("val", "test")}
-    figures = measure(setting, scored["val"], scored["test"])
     folder = ROOT / "models" / f"{setting['name']}-{setting['version']}"
     folder.mkdir(parents=True, exist_ok=True)
-    write.graph(net, setting, folder / "model.onnx")
-    worst = write.parity(net, folder / "model.onnx", np.array(data["test"][0][:64]))
-    figures["parity"] = worst
+    splits = ("train", "val") if arguments.start == "train" else ("val",)
+    data = {split: make_split(arguments.batch, arguments.pathway, setting, split, work) for split in splits}
+    log(f"{' and '.join(splits)} tensors after {time.time() - started:.0f} s")
+    if arguments.start == "train":
+        net = train(setting, data, log)
+        torch.save(net.state_dict(), work / f"{arguments.pathway}.pt")
+        write.graph(net, setting, folder / "model.onnx")
+        logits, by_torch = lambda x: logits_of(net, x), lambda x: net(x)[0]
+    else:
+        logits, by_torch = lambda x: logits_of_graph(folder / "model.onnx", x), write.by_pytorch(folder / "model.onnx", setting["layers"])
+    data["test"] = make_split(arguments.batch, arguments.pathway, setting, "test", work)
+    scored = {split: (*logits(data[split][0]), targets(data[split][1], setting["labels"]), data[split][1])
+              for split in ("val", "test")}
+    figures = measure(setting, scored["val"], scored["test"])
+    figures["again"] = arguments.start == "measure"
+    figures["parity"] = write.parity(by_torch, folder / "model.onnx", np.array(data["test"][0][:64]))
     write.manifest(setting, spec_text, figures, folder)
     write.card(setting, figures, folder, len(lines))
     log(json.dumps(figures, indent=1, default=float))

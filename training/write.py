@@ -8,7 +8,9 @@ import onnx
 import onnxruntime
 import torch
 from onnx import TensorProto, helper, numpy_helper
+from torch.nn import functional
 
+import reliability_plot
 from statistics_of_cards import wilson
 
 FEATURES = {"suspicious": "suspicious"}
@@ -68,14 +70,29 @@ def graph(net, setting, path):
     path.write_bytes(model.SerializeToString())
 
 
-def parity(net, path, images):
-    """Largest difference in probability between the trained net and the written graph."""
+def by_pytorch(path, layers):
+    """Logits of pictures by PyTorch, with the weights of a written graph."""
+    held = {w.name: torch.from_numpy(numpy_helper.to_array(w).copy()) for w in onnx.load(path).graph.initializer}
+
+    def logits(x):
+        with torch.no_grad():
+            for k, (_, stride, dilation) in enumerate(layers):
+                x = functional.conv2d(x, held[f"w{k}"], held[f"b{k}"], stride, dilation, dilation).relu()
+            cells = functional.conv2d(x, held["wh"], held["bh"]).flatten(2)
+            pooled = (torch.logsumexp(held["sharpness"] * cells, 2) - held["log_cells"]) / held["sharpness"]
+            return pooled * held["slope"] + held["offset"]
+
+    return logits
+
+
+def parity(logits, path, images):
+    """Largest difference in probability between PyTorch's logits and the written graph."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     scores = session.run(["scores"], {"image": images})[0]
     with torch.no_grad():
-        expected = torch.sigmoid(net(torch.from_numpy(images))[0]).numpy()
+        expected = torch.sigmoid(logits(torch.from_numpy(images))).numpy()
     return float(np.abs(scores - expected).max())
 
 
@@ -136,7 +153,7 @@ generator draws. They say nothing about patients.{mission}
 - Made by `python training/train.py {pathway}` (seeded, one CPU thread); this card was written by the same run.
 - Data: {data}
   Seeds of the splits: train from 1,000,000, validation from 2,000,000, test from 4,000,000; they do not overlap. Each image was written as a DICOM file and went through the service's own preparation
-  (`{preprocessing}`), so what it was trained on is what it is served. The test split was scored once, at the end.
+  (`{preprocessing}`), so what it was trained on is what it is served. The test split was scored once by these weights, at the end{again}.
 - Graph: {layers} convolutions, a score per cell of a {cells} map, pooled by a soft maximum; {size:.0f} kB. It was
   taught with the boxes of the truth as well as with the labels; `map` is the score per cell, so it says where.
 - Calibration: Platt scaling per label on validation. Largest difference between the trained net and the graph in
@@ -147,9 +164,13 @@ generator draws. They say nothing about patients.{mission}
 
 Intervals are 95 %: bootstrap for AUC, Wilson for shares.
 
-| label | positive | AUC | expected calibration error (per image) | strongest cell in the box (per image) |
-| --- | --- | --- | --- | --- |
+| label | positive | AUC | expected calibration error (per image) | strongest cell in the box (per image) | IoU, mean | IoU of 0.1 or more |
+| --- | --- | --- | --- | --- | --- | --- |
 {labels}
+
+IoU: the box around the cells that hang together with the strongest and are at least half as strong, against the best box of the truth, per
+image with the label. Cells are coarse and boxes of small findings smaller than a cell, so it is low where pointing is good.
+Reliability of `{overall}` per image: `{plot}`.
 
 | operating point | label | threshold | sensitivity | specificity |
 | --- | --- | --- | --- | --- |
@@ -186,7 +207,7 @@ def card(setting, figures, folder, _):
         hits, shown = f["pointing"]
         offered = "" if f["auc_low"] > 0.6 else " (not offered)"
         rows.append(f"| {label}{offered} | {f['positive']} | {f['auc']:.3f} ({f['auc_low']:.3f} to {f['auc_high']:.3f}) | "
-                    f"{f['calibration_error']:.3f} | {share(hits, shown)} |")
+                    f"{f['calibration_error']:.3f} | {share(hits, shown)} | {f['overlap'][0]:.3f} | {share(*f['overlap'][1:])} |")
     points = [
         f"| {name} | {label} | {p['threshold']:.4f} | {share(*p['true'])} | {share(*p['quiet'])} |"
         for name, point in figures["points"].items() for label, p in point.items()
@@ -203,6 +224,9 @@ def card(setting, figures, folder, _):
         size=(folder / "model.onnx").stat().st_size / 1000, parity=figures["parity"],
         scope=("images that say they were drawn by our own generator, CR and DX of the chest, PA and AP, from 16 years of age." if chest else
                "MG for presentation, CC and MLO, four views, no implants, no spot or magnification views."),
+        plot=reliability_plot.write(setting["name"], labels[0], figures["labels"][labels[0]]["reliability"],
+                                    figures["labels"][labels[0]]["calibration_error"], setting["counts"]["test"], "images"),
+        again="" if not figures.get("again") else ", and by the same weights, out of the graph, once more for IoU and reliability",
         n_test=figures["n"]["test"], unit=unit, labels="\n".join(rows), points="\n".join(points), overall=labels[0],
         groups="\n".join(f"| {g} | {k} | {a:.3f} ({lo:.3f} to {hi:.3f}) |" for g, (k, a, lo, hi) in figures["groups"].items()),
         kinds="\n".join(f"| {kind} | {share(*found)} |" for kind, found in figures["kinds"].items()),

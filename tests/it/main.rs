@@ -7,6 +7,7 @@ mod infer_exam;
 mod infer_fixture;
 mod infer_models;
 mod model_cli;
+mod model_parity;
 mod http_blindness;
 mod http_images;
 mod http_journey;
