@@ -130,34 +130,6 @@ impl Canvas {
         above + (below - above) * fr
     }
 
-    /// The picture at another size, bilinear.
-    pub fn resized(&self, width: usize, height: usize) -> Canvas {
-        if (width, height) == (self.width, self.height) {
-            return self.clone();
-        }
-        let scale_x = self.width as f32 / width as f32;
-        let scale_y = self.height as f32 / height as f32;
-        let columns: Vec<(usize, usize, f32)> = (0..width)
-            .map(|c| {
-                let at = ((c as f32 + 0.5) * scale_x - 0.5).clamp(0.0, (self.width - 1) as f32);
-                (at as usize, (at as usize + 1).min(self.width - 1), at.fract())
-            })
-            .collect();
-        let mut out = Canvas { width, height, samples: Vec::with_capacity(width * height) };
-        let mut blended = vec![0.0_f32; self.width];
-        for r in 0..height {
-            let at = ((r as f32 + 0.5) * scale_y - 0.5).clamp(0.0, (self.height - 1) as f32);
-            let (r0, r1, f) = (at as usize, (at as usize + 1).min(self.height - 1), at.fract());
-            let above = &self.samples[r0 * self.width..(r0 + 1) * self.width];
-            let below = &self.samples[r1 * self.width..(r1 + 1) * self.width];
-            for ((b, a), z) in blended.iter_mut().zip(above).zip(below) {
-                *b = a + (z - a) * f;
-            }
-            out.samples.extend(columns.iter().map(|&(a, z, f)| blended[a] + (blended[z] - blended[a]) * f));
-        }
-        out
-    }
-
     /// Power-law noise, mean about 0, deviation about 1: built from coarse to fine, each level doubled in size
     /// by a smooth kernel and topped up with white noise, so that it costs a constant per pixel.
     ///
@@ -215,6 +187,51 @@ impl Canvas {
             }));
         }
         out
+    }
+}
+
+/// A picture at another size, bilinear, row by row.
+pub struct Rows<'a> {
+    canvas: &'a Canvas,
+    scale_y: f32,
+    columns: Vec<(u32, f32)>,
+}
+
+impl<'a> Rows<'a> {
+    /// Reads `canvas` as if it had that size.
+    pub fn new(canvas: &'a Canvas, width: usize, height: usize) -> Self {
+        let scale = canvas.width as f32 / width as f32;
+        let columns = (0..width)
+            .map(|c| {
+                let at = ((c as f32 + 0.5) * scale - 0.5).clamp(0.0, (canvas.width - 1) as f32);
+                // The last column is reached from the one before it.
+                let left = (at as usize).min(canvas.width.saturating_sub(2));
+                (left as u32, at - left as f32)
+            })
+            .collect();
+        Self { canvas, scale_y: canvas.height as f32 / height as f32, columns }
+    }
+
+    /// Writes one row to `out`, and says from where to where it is not black; the rest of `out` is left as it is.
+    pub fn enlarged(&self, row: usize, blended: &mut [f32], out: &mut [f32]) -> std::ops::Range<usize> {
+        let (width, height) = (self.canvas.width, self.canvas.height);
+        let at = ((row as f32 + 0.5) * self.scale_y - 0.5).clamp(0.0, (height - 1) as f32);
+        let (r0, r1, f) = (at as usize, (at as usize + 1).min(height - 1), at.fract());
+        let above = &self.canvas.samples[r0 * width..(r0 + 1) * width];
+        let below = &self.canvas.samples[r1 * width..(r1 + 1) * width];
+        for ((b, a), z) in blended.iter_mut().zip(above).zip(below) {
+            *b = a + (z - a) * f;
+        }
+        let Some(first) = blended.iter().position(|b| *b > 0.0) else { return 0..0 };
+        let last = blended.iter().rposition(|b| *b > 0.0).unwrap_or(first);
+        let start = self.columns.partition_point(|(left, _)| (*left as usize) + 1 < first);
+        let end = self.columns.partition_point(|(left, _)| *left as usize <= last);
+        let steps: Vec<f32> = blended.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        for (o, (left, part)) in out[start..end].iter_mut().zip(&self.columns[start..end]) {
+            let left = *left as usize;
+            *o = blended[left] + steps[left] * part;
+        }
+        start..end
     }
 }
 

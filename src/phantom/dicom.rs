@@ -84,6 +84,7 @@ pub fn write_dicom(
     let file = set.0.with_meta(meta).map_err(|e| failed(Box::new(e)))?;
     let mut bytes = Vec::with_capacity(phantom.pixels.len() * 2 + 8192);
     file.write_all(&mut bytes).map_err(|e| failed(Box::new(e)))?;
+    append_native(&mut bytes, &phantom.pixels, encoding);
     Ok(bytes)
 }
 
@@ -263,6 +264,21 @@ fn mammogram(set: &mut DataSet, phantom: &Phantom, view: MammoView, implant: boo
     spacing(set, phantom);
 }
 
+/// Pixel Data (7FE0,0010) as OW without a second copy of 27 MB (PS3.5 section 7.1).
+fn append_native(bytes: &mut Vec<u8>, pixels: &[u16], encoding: Encoding) {
+    let explicit: &[u8] = match encoding {
+        Encoding::ExplicitLittleEndian => b"OW\0\0",
+        Encoding::ImplicitLittleEndian => b"",
+        Encoding::RleLossless => return,
+    };
+    // Rows and columns are 16 bits each and images at most some 10 MB a side, so that the length fits.
+    let length = u32::try_from(pixels.len() * 2).unwrap_or(u32::MAX - 1);
+    bytes.extend_from_slice(&[0xe0, 0x7f, 0x10, 0x00]);
+    bytes.extend_from_slice(explicit);
+    bytes.extend_from_slice(&length.to_le_bytes());
+    bytes.extend(pixels.iter().flat_map(|pixel| pixel.to_le_bytes()));
+}
+
 /// The pixels and how they are to be read (PS3.3 sections C.7.6.3 and C.11.2).
 fn pixels(set: &mut DataSet, phantom: &Phantom, encoding: Encoding) {
     let levels = 1_u32 << phantom.bits_stored;
@@ -277,10 +293,8 @@ fn pixels(set: &mut DataSet, phantom: &Phantom, encoding: Encoding) {
     set.text(tags::WINDOW_CENTER, VR::DS, &(levels / 2).to_string());
     set.text(tags::WINDOW_WIDTH, VR::DS, &levels.to_string());
     match encoding {
-        Encoding::ExplicitLittleEndian | Encoding::ImplicitLittleEndian => {
-            let words = PrimitiveValue::U16(phantom.pixels.as_slice().into());
-            set.0.put(DataElement::new(tags::PIXEL_DATA, VR::OW, words));
-        }
+        // Written behind the data set, of which it is the last element.
+        Encoding::ExplicitLittleEndian | Encoding::ImplicitLittleEndian => {}
         Encoding::RleLossless => {
             let frame = rle_frame(&phantom.pixels, phantom.width as usize);
             let fragments = PixelFragmentSequence::new(vec![0_u32], vec![frame]);

@@ -2,9 +2,10 @@
 //!
 //! In: a canvas of grey 0 to 1. Out: a [`Phantom`]. Must never change what was drawn, nor where.
 
-use super::canvas::{Canvas, white};
+use super::canvas::{Canvas, Rows};
 use super::chest::ChestParams;
 use super::draws::Draws;
+use super::grain::{Corner, Noise};
 use super::mask::Mask;
 use super::truth::{PixelBox, TrueFinding, Truth};
 use super::{GENERATOR, ImageKind, PersonSex, Phantom, Photometric};
@@ -136,36 +137,41 @@ pub fn phantom(
 ) -> Phantom {
     let bits = finish.bits_stored.clamp(8, 16);
     let (width, height) = (finish.width, finish.height);
-    let mut full = finish.canvas.resized(width, height);
-    let enlarged = width / finish.canvas.width.max(1);
-    if enlarged > 1 && finish.texture > 0.0 {
-        let texture = Canvas::noise(width, height, enlarged * 2, 0.74, &mut finish.draws);
-        for (sample, fine) in full.samples.iter_mut().zip(&texture.samples) {
-            *sample += finish.texture * fine * *sample;
-        }
-    }
-    for speck in &finish.specks {
-        stamp(&mut full, speck);
-    }
     let top = f32::from(u16::MAX >> (16 - bits));
-    // Photons: the thinner the ray, the coarser the grain against the signal. Two sizes of grain, since a
-    // detector blurs over neighbours.
-    let (fine, coarse) = (finish.draws.next(), finish.draws.next());
-    let pixels = full
-        .samples
-        .iter()
-        .enumerate()
-        .map(|(index, grey)| {
-            let (row, column) = (index / width, index % width);
-            let clump = white(coarse, (row / 2) * width + column / 2);
-            let noise = finish.grain * (0.75 * white(fine, index) + 0.45 * clump);
-            // Nothing was exposed to nothing: air outside the body stays clean.
+    let inverse = finish.photometric == Photometric::Monochrome1;
+    let textured = if width / finish.canvas.width.max(1) > 1 { finish.texture } else { 0.0 };
+    let corner =
+        Corner { fine: finish.draws.next(), coarse: finish.draws.next(), texture: finish.draws.next() };
+    let noise = Noise::shared();
+    let mut pixels = vec![if inverse { top as u16 } else { 0 }; width * height];
+    let rows = Rows::new(&finish.canvas, width, height);
+    let mut greys = vec![0.0_f32; width];
+    let mut blended = vec![0.0_f32; finish.canvas.width];
+    let mut specks: Vec<&Speck> = finish.specks.iter().collect();
+    specks.sort_by(|a, b| (a.y - a.radius).total_cmp(&(b.y - b.radius)));
+    for (row, line) in pixels.chunks_exact_mut(width).enumerate() {
+        // Air outside the body stays black: nothing was exposed to nothing, and most of a mammogram is air.
+        let body = rows.enlarged(row, &mut blended, &mut greys);
+        let Some(here) = greys.get_mut(body.clone()) else { continue };
+        if textured > 0.0 {
+            noise.texture(row, textured, corner, body.start, here);
+        }
+        for speck in specks.iter().take_while(|speck| speck.y - speck.radius < row as f32 + 2.0) {
+            stamp(&mut greys, row, speck);
+        }
+        let (fine, coarse) = noise.grain(row, corner, body.start);
+        let grain = finish.grain;
+        let Some((here, line)) = greys.get(body.clone()).zip(line.get_mut(body)) else { continue };
+        // Photons: the thinner the ray, the coarser the grain against the signal.
+        for (((pixel, grey), fine), coarse) in line.iter_mut().zip(here).zip(fine).zip(coarse) {
+            let noise = grain * (0.75 * fine + 0.45 * coarse);
             let here = grey + noise * (grey * 6.0).min(1.0) * (0.55 + 0.6 * grey);
             let value = here.clamp(0.0, 1.0) * top;
-            let value = if finish.photometric == Photometric::Monochrome1 { top - value } else { value };
-            value.round() as u16
-        })
-        .collect();
+            let value = if inverse { top - value } else { value };
+            // Through i32, which processors convert in groups; the value is within 16 bits.
+            *pixel = (value + 0.5) as i32 as u16;
+        }
+    }
     Phantom {
         width: width as u32,
         height: height as u32,
@@ -187,23 +193,23 @@ pub fn phantom(
     }
 }
 
-/// Adds a round speck, by the share of each pixel that it covers.
-fn stamp(canvas: &mut Canvas, speck: &Speck) {
+/// Adds a round speck's part in one row, by the share of each pixel that it covers.
+fn stamp(greys: &mut [f32], row: usize, speck: &Speck) {
     let reach = speck.radius + 1.0;
-    let rows =
-        (speck.y - reach).max(0.0) as usize..((speck.y + reach).max(0.0) as usize + 1).min(canvas.height);
-    for row in rows {
-        let columns =
-            (speck.x - reach).max(0.0) as usize..((speck.x + reach).max(0.0) as usize + 1).min(canvas.width);
-        for column in columns {
-            let distance = ((column as f32 - speck.x).powi(2) + (row as f32 - speck.y).powi(2)).sqrt();
-            let cover = if speck.radius < 0.6 {
-                // Smaller than a pixel: its area is spread over a small hat.
-                (1.0 - distance).max(0.0) * (3.0 * speck.radius * speck.radius).min(1.0)
-            } else {
-                (speck.radius + 0.5 - distance).clamp(0.0, 1.0)
-            };
-            let sample = &mut canvas.samples[row * canvas.width + column];
+    if (row as f32 - speck.y).abs() > reach {
+        return;
+    }
+    let columns =
+        (speck.x - reach).max(0.0) as usize..((speck.x + reach).max(0.0) as usize + 1).min(greys.len());
+    for column in columns {
+        let distance = ((column as f32 - speck.x).powi(2) + (row as f32 - speck.y).powi(2)).sqrt();
+        let cover = if speck.radius < 0.6 {
+            // Smaller than a pixel: its area is spread over a small hat.
+            (1.0 - distance).max(0.0) * (3.0 * speck.radius * speck.radius).min(1.0)
+        } else {
+            (speck.radius + 0.5 - distance).clamp(0.0, 1.0)
+        };
+        if let Some(sample) = greys.get_mut(column) {
             *sample = (*sample + speck.grey * cover).min(0.99);
         }
     }

@@ -28,6 +28,7 @@ mod draws;
 mod encode;
 mod film;
 mod finish;
+mod grain;
 mod hand;
 mod identity;
 mod mask;

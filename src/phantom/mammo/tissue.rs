@@ -20,11 +20,13 @@ pub fn draw(params: &MammoParams, breast: &Breast, frame: Frame, canvas: &mut Ca
     let mut draws = Draws::new(params.seed, &format!("mammo-tissue-{view}"));
     let mut person = Draws::new(params.seed, "mammo-tissue");
     let (width, height) = (canvas.width, canvas.height);
+    // Beyond the nipple there is air.
+    let wide = (((breast.depth + 8.0) * frame.per_unit) as usize + 2).min(width);
     let pixels = |mm: f32| ((mm * frame.per_unit) as usize).max(2);
 
     // Burgess (2001): power spectra of breast tissue fall with about the third power of frequency.
-    let texture = Canvas::noise(width, height, pixels(40.0), 0.74, &mut draws);
-    let lobes = Canvas::noise(width, height, pixels(32.0), 0.66, &mut draws);
+    let texture = Canvas::noise(wide, height, pixels(40.0), 0.74, &mut draws);
+    let lobes = Canvas::noise(wide, height, pixels(32.0), 0.66, &mut draws);
     let strands = Canvas::noise(width, height, pixels(14.0), 0.72, &mut draws);
     let threads = threads(breast, &mut draws, frame, width, height);
 
@@ -46,13 +48,14 @@ pub fn draw(params: &MammoParams, breast: &Breast, frame: Frame, canvas: &mut Ca
     ));
 
     for row in 0..height {
-        for column in 0..width {
+        for column in 0..wide {
             let (x, y) = frame.at(column, row);
             let inside = breast.inside(x, y).max(nipple(breast, x, y));
             if inside <= 0.0 {
                 continue;
             }
             let index = row * width + column;
+            let near = row * wide + column;
             // Compressed to even thickness; the rim is rounded and, on a presentation image, mostly equalised.
             let rim = 1.0 - (1.0 - (inside / 22.0).min(1.0)).powi(2);
             let thick = 0.36 + 0.64 * rim;
@@ -64,12 +67,12 @@ pub fn draw(params: &MammoParams, breast: &Breast, frame: Frame, canvas: &mut Ca
             let strand = strands.sample(polar.0, polar.1);
             let ridge = (1.0 - strand.abs() * 0.9).max(0.0).powi(4);
             let u = (((x - centre.0) / radii.0).powi(2) + ((y - centre.1) / radii.1).powi(2)).sqrt();
-            let n = lobes.samples[index] * 0.55 + texture.samples[index] * 0.30 + strand * 0.28;
+            let n = lobes.samples[near] * 0.55 + texture.samples[near] * 0.30 + strand * 0.28;
             let glandular = smooth(-0.28, 0.62, bias - 0.95 * (u - 0.55) + n * (1.0 - 0.35 * density) - 0.25);
             let under_skin = smooth(2.0, 9.0, inside);
             let g = glandular * under_skin;
-            let mut grey = thick * (fat + 0.018 * texture.samples[index]);
-            grey += g * thick * (gland * (0.72 + 0.20 * texture.samples[index]) + 0.05 * ridge);
+            let mut grey = thick * (fat + 0.018 * texture.samples[near]);
+            grey += g * thick * (gland * (0.72 + 0.20 * texture.samples[near]) + 0.05 * ridge);
             grey += 0.055 * ridge * under_skin * thick * (0.5 + 0.5 * smooth(1.9, 0.6, u));
             grey += threads.samples[index] * under_skin;
             // Skin seen edge on.
@@ -77,14 +80,14 @@ pub fn draw(params: &MammoParams, breast: &Breast, frame: Frame, canvas: &mut Ca
             let muscle = breast.muscle_at(x, y);
             if muscle > 0.0 {
                 let body =
-                    0.40 + 0.16 * (1.0 - y / breast.muscle.1) + 0.022 * texture.samples[index] + 0.03 * ridge;
+                    0.40 + 0.16 * (1.0 - y / breast.muscle.1) + 0.022 * texture.samples[near] + 0.03 * ridge;
                 grey = grey * (1.0 - muscle) + muscle * (body * thick).max(grey * 0.9 + 0.08);
             }
             if let Some((cx, cy, rx, ry)) = implant {
                 let q = (((x - cx) / rx).powi(2) + ((y - cy) / ry).powi(2)).sqrt();
                 let body = smooth(1.0, 0.985, q);
                 let shell = smooth(0.93, 0.985, q) * body;
-                grey = grey * (1.0 - body) + body * (0.80 + 0.05 * shell + 0.006 * texture.samples[index]);
+                grey = grey * (1.0 - body) + body * (0.80 + 0.05 * shell + 0.006 * texture.samples[near]);
                 grey += 0.05 * smooth(1.08, 1.0, q) * (1.0 - body);
             }
             canvas.samples[index] = shoulder(grey) * smooth(0.0, 0.35, inside);
