@@ -12,6 +12,9 @@ use crate::phantom::finish::DrawnFinding;
 /// How much a full depth of lung takes off the grey.
 const LUNG_DARKENING: f32 = 0.50;
 
+/// Films are darker than the plain sum of what lies in the beam.
+const GAMMA: f32 = 1.25;
+
 /// Draws the film and returns its findings.
 pub fn draw(params: &ChestParams, canvas: &mut Canvas) -> Vec<DrawnFinding> {
     let anatomy = Anatomy::draw(params);
@@ -24,8 +27,8 @@ pub fn draw(params: &ChestParams, canvas: &mut Canvas) -> Vec<DrawnFinding> {
     let bones = bones(params, &anatomy, &mut draws, frame, width, height);
     let mut field = LungField::new(&anatomy, &borders, frame, width, height);
     let vessels = vessels(&anatomy, &mut draws, frame, width, height);
-    let mottle = Canvas::noise(width, height, (height / 5).max(4), 0.62, &mut draws);
-    let cloud = Canvas::noise(width, height, (height / 2).max(4), 0.45, &mut draws);
+    let mottle = Canvas::noise(width, height, (height / 5).max(4), 0.74, &mut draws);
+    let cloud = Canvas::noise(width, height, (height / 2).max(4), 0.56, &mut draws);
     let drawn = findings::draw(params, &anatomy, &mut field, &mottle, frame);
 
     let fat = draws.range(0.0, 0.10);
@@ -78,7 +81,7 @@ pub fn draw(params: &ChestParams, canvas: &mut Canvas) -> Vec<DrawnFinding> {
             grey += spine * (1.0 - 0.45 * belly) * (0.75 + 0.25 * trunk) - 0.085 * air;
             // Lung markings fade to the side; behind heart and diaphragm they are barely seen.
             let marking = lung * (1.0 - 0.7 * middle);
-            grey += marking * (vessels.samples[index] + 0.022 * mottle.samples[index]) * field.marking[index];
+            grey += marking * (vessels.samples[index] + 0.026 * mottle.samples[index]) * field.marking[index];
             grey += field.added[index];
             if breasts {
                 let (bx, by, br, dense) = breast;
@@ -92,7 +95,8 @@ pub fn draw(params: &ChestParams, canvas: &mut Canvas) -> Vec<DrawnFinding> {
             }
             let bone = bones.samples[index];
             grey += bone * skin * (1.0 - 0.72 * belly) * (1.0 - 0.45 * middle);
-            canvas.samples[index] = tone((grey - 0.5) * contrast + 0.5 + brightness) * smooth(0.0, 0.03, rim);
+            let shown = tone((grey - 0.5) * contrast + 0.5 + brightness).max(0.0).powf(GAMMA);
+            canvas.samples[index] = shown * smooth(0.0, 0.03, rim);
         }
     }
     marker(canvas, frame, &anatomy, &mut draws);

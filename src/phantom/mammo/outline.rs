@@ -44,9 +44,9 @@ impl Breast {
         let mut person = Draws::new(params.seed, "mammo-breast");
         let mut own = Draws::new(params.seed, &format!("mammo-breast-{}", params.side));
         let size = person.unit();
-        let depth = (58.0 + 62.0 * size + own.range(-4.0, 4.0) + if params.implant { 18.0 } else { 0.0 })
+        let depth = (66.0 + 64.0 * size + own.range(-4.0, 4.0) + if params.implant { 18.0 } else { 0.0 })
             .min(field_width * 0.72);
-        let half_height = (66.0 + 34.0 * size + person.range(-6.0, 6.0)).min(FIELD_HEIGHT_MM * 0.38);
+        let half_height = (76.0 + 33.0 * size + person.range(-6.0, 6.0)).min(FIELD_HEIGHT_MM * 0.38);
         let oblique = params.projection != Projection::Cc;
         let jitter = |d: &mut Draws| d.range(-0.035, 0.035);
         let (nipple_y, muscle, mut points);

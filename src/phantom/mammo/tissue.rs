@@ -75,8 +75,11 @@ pub fn draw(params: &MammoParams, breast: &Breast, frame: Frame, canvas: &mut Ca
             grey += g * thick * (gland * (0.72 + 0.20 * texture.samples[near]) + 0.05 * ridge);
             grey += 0.055 * ridge * under_skin * thick * (0.5 + 0.5 * smooth(1.9, 0.6, u));
             grey += threads.samples[index] * under_skin;
-            // Skin seen edge on.
-            grey += 0.15 * smooth(0.0, 0.5, inside) * smooth(2.3, 1.1, inside);
+            // Skin seen edge on: here thicker, there thinner, here plainer, there lost in the rim.
+            let uneven = lobes.samples[near].clamp(-1.5, 1.5);
+            let skin = 2.2 + 0.5 * uneven;
+            grey +=
+                (0.055 + 0.03 * uneven) * smooth(0.0, 1.2, inside) * smooth(skin + 0.9, skin - 1.0, inside);
             let muscle = breast.muscle_at(x, y);
             if muscle > 0.0 {
                 let body =
@@ -90,7 +93,7 @@ pub fn draw(params: &MammoParams, breast: &Breast, frame: Frame, canvas: &mut Ca
                 grey = grey * (1.0 - body) + body * (0.80 + 0.05 * shell + 0.006 * texture.samples[near]);
                 grey += 0.05 * smooth(1.08, 1.0, q) * (1.0 - body);
             }
-            canvas.samples[index] = shoulder(grey) * smooth(0.0, 0.35, inside);
+            canvas.samples[index] = shoulder(grey) * smooth(-0.3, 1.6, inside);
         }
     }
 
