@@ -9,8 +9,8 @@ use anyhow::Context;
 use super::migrate::open_store;
 use crate::archive::{Archive, Incoming};
 use crate::config::{Config, Duty};
-use crate::http::{self, AppState, ModelDirectory, ModelStatus, Parts};
-use crate::infer::{ModelRole, ModelState, Registry, graph_hashes};
+use crate::http::{self, AppState, ModelDirectory, ModelStatus, Parts, RecogniserStatus};
+use crate::infer::{ModelRole, ModelState, Recogniser, Registry, graph_hashes};
 use crate::lifecycle::Lifecycle;
 use crate::pipeline::{Pipeline, StoreRegister, decided};
 use crate::prepare::worker::Pool;
@@ -74,12 +74,17 @@ impl Service {
             let loaded = Arc::clone(&registry);
             // A process that exits while a model loads or runs would tear the ONNX Runtime down under it.
             lifecycle.at_end(move || loaded.stop());
-            models = Arc::new(Models(Arc::clone(&registry)));
+            let recogniser = Recogniser::start(&config.infer)?;
+            if let Some(recogniser) = recogniser.clone() {
+                lifecycle.at_end(move || recogniser.stop());
+            }
+            models = Arc::new(Models(Arc::clone(&registry), recogniser.clone()));
             let pipeline = Arc::new(Pipeline {
                 store: store.clone(),
                 archive: archive.clone(),
                 decoders: Arc::clone(decoders),
                 models: registry,
+                recogniser,
                 occlusion: config.infer.occlusion.clone(),
                 clock: Arc::clone(&clock),
                 settings: config.pipeline.clone(),
@@ -161,7 +166,7 @@ fn write_secret(path: &Path) -> anyhow::Result<()> {
 }
 
 /// The registry as the pages see it.
-struct Models(Arc<Registry>);
+struct Models(Arc<Registry>, Option<Arc<Recogniser>>);
 
 impl ModelDirectory for Models {
     fn models(&self) -> Vec<ModelStatus> {
@@ -187,5 +192,28 @@ impl ModelDirectory for Models {
             })
         };
         self.0.models().into_iter().filter_map(status).collect()
+    }
+
+    fn recogniser(&self) -> Option<RecogniserStatus> {
+        let recogniser = self.1.as_ref()?;
+        Some(match recogniser.state() {
+            ModelState::Ready(engine) => RecogniserStatus {
+                folder: recogniser.folder().to_owned(),
+                trained_on: engine.manifest().trained_on.clone(),
+                provider: Some(engine.provider().code().to_owned()),
+                fault: String::new(),
+            },
+            state => RecogniserStatus {
+                folder: recogniser.folder().to_owned(),
+                trained_on: String::new(),
+                provider: None,
+                fault: match state {
+                    ModelState::Refused(error) => error.to_string(),
+                    ModelState::Loading | ModelState::Retired | ModelState::Ready(_) => {
+                        "still loading".to_owned()
+                    }
+                },
+            },
+        })
     }
 }

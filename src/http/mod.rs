@@ -46,7 +46,7 @@ pub use caller::Caller;
 pub use credentials::{PasswordError, SHORTEST_PASSWORD, fresh_token, hash_password, token_hash};
 pub use error::HttpError;
 pub use settings::{ListenError, Settings};
-pub use state::{AppState, ModelDirectory, ModelStatus, Parts};
+pub use state::{AppState, ModelDirectory, ModelStatus, Parts, RecogniserStatus};
 
 /// Pages and files, with their methods as the table of access names them.
 struct Pages {

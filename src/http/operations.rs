@@ -3,7 +3,9 @@
 use super::caller::Caller;
 use super::error::HttpError;
 use super::state::AppState;
-use crate::store::{FailedJob, InstanceConflict, JobKind, MessageRow, NewJob, QuarantinedObject, Study};
+use crate::store::{
+    FailedJob, InstanceConflict, JobKind, MessageRow, NewJob, OpenViewDisagreement, QuarantinedObject, Study,
+};
 use crate::vocab::{MessageId, StudyInstanceUid};
 
 /// Everything that needs a person.
@@ -13,6 +15,7 @@ pub(super) struct Attention {
     pub held: Vec<Study>,
     pub conflicts: Vec<InstanceConflict>,
     pub quarantined: Vec<QuarantinedObject>,
+    pub view_disagreements: Vec<OpenViewDisagreement>,
 }
 
 impl Attention {
@@ -22,6 +25,7 @@ impl Attention {
             && self.held.is_empty()
             && self.conflicts.is_empty()
             && self.quarantined.is_empty()
+            && self.view_disagreements.is_empty()
     }
 }
 
@@ -40,7 +44,9 @@ pub(super) async fn attention(state: &AppState, caller: &Caller) -> Result<Atten
     let mut conflicts = state.store.open_conflicts(rows).await?;
     conflicts.retain(|conflict| caller.may_see(&conflict.refused.site));
     let quarantined = super::refused::quarantine(state, caller, true).await?;
-    Ok(Attention { dead_letters, given_up, held, conflicts, quarantined })
+    let mut view_disagreements = state.store.open_view_disagreements(rows).await?;
+    view_disagreements.retain(|found| caller.may_see(&found.site));
+    Ok(Attention { dead_letters, given_up, held, conflicts, quarantined, view_disagreements })
 }
 
 async fn letter_is_visible(

@@ -33,10 +33,28 @@ pub struct ModelStatus {
     pub shadow: bool,
 }
 
+/// What holds views and sides of mammograms against their tags, as pages show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecogniserStatus {
+    /// Name of its folder.
+    pub folder: String,
+    /// What it was trained on; empty where it is not loaded.
+    pub trained_on: String,
+    /// Execution provider that really runs it; none where it is not loaded.
+    pub provider: Option<String>,
+    /// Why it is not available, in words; empty where it is.
+    pub fault: String,
+}
+
 /// Where the routes learn which models there are (only the composition root knows `infer`).
 pub trait ModelDirectory: Send + Sync {
     /// Every model of the registry, loaded or not.
     fn models(&self) -> Vec<ModelStatus>;
+
+    /// The recogniser, where there is to be one.
+    fn recogniser(&self) -> Option<RecogniserStatus> {
+        None
+    }
 }
 
 /// A directory that does not change.

@@ -111,7 +111,8 @@ pub(super) struct StatusBody {
     pub held: Option<&'static str>,
     /// Objects that were refused because others are stored under their identifiers.
     pub conflicts: usize,
-    /// What there is to know of objects that are stored and not scored, in words.
+    /// What there is to know of objects that are stored and not scored, and of mammograms whose view or marker should be
+    /// checked, in words.
     pub notices: Vec<String>,
     /// Arrival of the last instance.
     #[schema(value_type = String)]
@@ -128,6 +129,10 @@ pub(super) struct StatusBody {
 pub(super) struct Status {
     pub study: Study,
     pub body: StatusBody,
+    /// Notices on objects that are stored and not scored.
+    pub not_scored: Vec<String>,
+    /// Notices on images whose picture and tags disagree.
+    pub to_check: Vec<String>,
     /// Whether any of its objects is of a kind that is read here.
     pub reads_any: bool,
     pub view: Option<StudyStatusView>,
@@ -143,7 +148,9 @@ pub(super) async fn status(
     if !caller.may_see(&study.site) {
         return Err(HttpError::NotFound);
     }
-    let Notices { reads_any, words: notices } = notices(&state.store.instances_of_study(uid).await?);
+    let Notices { reads_any, words: not_scored } = notices(&state.store.instances_of_study(uid).await?);
+    let found = state.store.view_disagreements_of_study(uid).await?;
+    let to_check: Vec<String> = found.iter().map(words::view_disagreement).collect();
     let conflicts = state.store.conflicts_of_study(uid).await?;
     let role = looking_role(caller);
     let mut view = None;
@@ -171,13 +178,13 @@ pub(super) async fn status(
         pathway: view.as_ref().map(|view| view.set.pathway).or(study.pathway),
         held: study.hold.map(|(reason, _)| reason.code()),
         conflicts: conflicts.iter().filter(|conflict| conflict.judged.is_none()).count(),
-        notices,
+        notices: not_scored.iter().chain(&to_check).cloned().collect(),
         last_arrival_at: study.last_arrival_at,
         ai: view.as_ref().map_or_else(|| AiBody::plain("none"), |view| ai_body(&view.ai)),
         case,
         posts,
     };
-    Ok(Status { study, body, reads_any, view })
+    Ok(Status { study, body, not_scored, to_check, reads_any, view })
 }
 
 impl AiBody {
@@ -267,12 +274,16 @@ pub(super) fn phases(status: &Status) -> Vec<Phase> {
     if status.reads_any || status.view.is_some() {
         phases.push(complete(&status.study));
     }
-    if !status.body.notices.is_empty() {
-        let words = status.body.notices.join("; ");
+    if !status.not_scored.is_empty() {
+        let words = status.not_scored.join("; ");
         phases.push(Phase { name: "Not for reading", word: "Stored", words, tone: Tone::Quiet });
     }
     if let Some(held) = held(&status.study) {
         phases.push(held);
+    }
+    if !status.to_check.is_empty() {
+        let words = status.to_check.join(" ");
+        phases.push(Phase { name: "View or marker", word: "Check", words, tone: Tone::Bad });
     }
     phases.extend(status.view.as_ref().and_then(|view| ai(&view.ai)));
     phases.extend(status.body.case.as_ref().map(read));

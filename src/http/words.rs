@@ -3,7 +3,8 @@
 //! In: vocabulary, text from the wire. Out: text that is safe to show beside other text. Nothing here decides.
 
 use crate::vocab::{
-    Assessment, BreastOpinion, ChestFinding, ChestOpinion, Laterality, MammoOpinion, Opinion, Pathway, Sex,
+    Assessment, BreastOpinion, ChestFinding, ChestOpinion, Laterality, MammoOpinion, Opinion, Pathway,
+    Projection, Sex, Side, ViewDisagreement,
 };
 
 /// Text from outside without control characters and without marks that turn the direction of the text around it
@@ -128,6 +129,27 @@ fn breast(side: &str, breast: &BreastOpinion) -> String {
     }
 }
 
+/// What a radiographer is to check of a mammogram whose picture and tags disagree.
+pub(super) fn view_disagreement(found: &ViewDisagreement) -> String {
+    let side = |side: Side| match side {
+        Side::Right => "right",
+        Side::Left => "left",
+    };
+    let looks_like = match (found.side, found.projection) {
+        (Some(seen), Some(projection)) => format!("a {} {projection}", side(seen)),
+        (Some(seen), None) => format!("a {} breast", side(seen)),
+        (None, Some(Projection::Mlo)) => "an MLO".to_owned(),
+        (None, Some(projection)) => format!("a {projection}"),
+        (None, None) => "another view".to_owned(),
+    };
+    let tagged = found.tagged;
+    let check = if found.side.is_some_and(|seen| seen != tagged.side) { "marker" } else { "view" };
+    let (tagged_side, tagged_projection) = (side(tagged.side), tagged.projection);
+    format!(
+        "The picture looks like {looks_like}; the tags say {tagged_side} {tagged_projection}. Check the {check}."
+    )
+}
+
 /// Where in the body.
 pub(super) fn side(side: Option<Laterality>) -> &'static str {
     match side {
@@ -171,6 +193,26 @@ mod tests {
         assert_eq!(age_years("19700303", day), Some(55));
         assert_eq!(age_years("20300101", day), None);
         assert_eq!(age_years("not a date", day), None);
+    }
+
+    #[test]
+    fn a_view_that_disagrees_says_what_to_check() {
+        let table = [
+            ("RCC", "L", "MLO", "a left MLO; the tags say right CC. Check the marker."),
+            ("LMLO", "R", "", "a right breast; the tags say left MLO. Check the marker."),
+            ("LCC", "L", "MLO", "a left MLO; the tags say left CC. Check the view."),
+            ("RCC", "", "MLO", "an MLO; the tags say right CC. Check the view."),
+            ("RMLO", "", "CC", "a CC; the tags say right MLO. Check the view."),
+        ];
+        for (tagged, side, projection, expected) in table {
+            let found = ViewDisagreement {
+                sop_instance_uid: "1.2".parse().unwrap(),
+                tagged: tagged.parse().unwrap(),
+                side: side.parse().ok(),
+                projection: projection.parse().ok(),
+            };
+            assert_eq!(view_disagreement(&found), format!("The picture looks like {expected}"));
+        }
     }
 
     #[test]

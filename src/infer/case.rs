@@ -187,7 +187,7 @@ fn refusals(left_out: Vec<LeftOut>) -> Vec<(SopInstanceUid, NotProcessed)> {
 }
 
 /// Why an image, or an exam, is too unlike those that the model was made from, if it is.
-fn strange(engine: &Engine, distance: Option<f64>) -> Option<NotProcessed> {
+pub(super) fn strange(engine: &Engine, distance: Option<f64>) -> Option<NotProcessed> {
     let limit = engine.manifest().out_of_distribution.as_ref()?;
     let distance = distance.unwrap_or(f64::NAN);
     if distance <= limit.refuse_above {

@@ -65,7 +65,16 @@ impl std::fmt::Debug for Engine {
 impl Engine {
     /// Loads the model of a folder: manifest, hash, sessions, warm-up. Blocking, seconds for a large model.
     pub fn load(folder: &Path, settings: &Settings) -> Result<Self, InferError> {
-        let manifest = Arc::new(Manifest::load(folder)?);
+        Self::load_manifest(folder, Manifest::load(folder)?, settings)
+    }
+
+    /// The same with a manifest that was read already.
+    pub(super) fn load_manifest(
+        folder: &Path,
+        manifest: Manifest,
+        settings: &Settings,
+    ) -> Result<Self, InferError> {
+        let manifest = Arc::new(manifest);
         let bytes = Arc::new(read_model(folder, &manifest, settings)?);
         let wished = settings.providers.first().copied().unwrap_or(Provider::Cpu);
         match Self::open(folder, &manifest, &bytes, wished, settings) {

@@ -300,7 +300,12 @@ impl Manifest {
 
     /// Reads and checks `manifest.toml` of a model's folder.
     pub fn load(folder: &Path) -> Result<Self, InferError> {
-        let path = folder.join("manifest.toml");
+        Self::load_named(folder, "manifest.toml")
+    }
+
+    /// The same of a file of another name in the folder.
+    pub(super) fn load_named(folder: &Path, file: &str) -> Result<Self, InferError> {
+        let path = folder.join(file);
         let unreadable = |problem: String| InferError::Unreadable { path: path.clone(), problem };
         let size = std::fs::metadata(&path).map_err(|e| unreadable(e.to_string()))?.len();
         if size > MAX_MANIFEST_BYTES {

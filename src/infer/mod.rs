@@ -22,6 +22,7 @@ mod manifest_graph;
 mod occlusion;
 mod provider_proof;
 mod queue;
+mod recogniser;
 mod regions;
 mod registry;
 mod replay;
@@ -43,6 +44,7 @@ pub use manifest::{
 pub use manifest_graph::{Batch, Graph, GraphInput, MissingView, Unit};
 pub use occlusion::{occlude, owes_places};
 pub use queue::Urgency;
+pub use recogniser::Recogniser;
 pub use registry::{Model, ModelState, Registry, graph_hashes};
 pub use replay::{Difference, REPLAY_TOLERANCE, compare};
 pub use roles::{ModelRole, Roles};

@@ -21,7 +21,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::archive::{Archive, ArchiveError};
-use crate::infer::{InferError, Occlusion, Registry};
+use crate::infer::{InferError, Occlusion, Recogniser, Registry};
 use crate::lifecycle::Lifecycle;
 use crate::prepare::worker::Pool;
 use crate::reading::{Actor, Command, Policy, Refusal};
@@ -43,6 +43,8 @@ pub struct Pipeline {
     pub decoders: Arc<Pool>,
     /// The models.
     pub models: Arc<Registry>,
+    /// What holds views and sides of mammograms against their tags; none where there is none.
+    pub recogniser: Option<Arc<Recogniser>>,
     /// How models without a map are asked where they looked.
     pub occlusion: Occlusion,
     /// The time.

@@ -7,11 +7,15 @@ use futures::future::join_all;
 
 use super::{Pipeline, StageError};
 use crate::archive::Archive;
-use crate::infer::{self, Engine, InferError, Urgency};
+use crate::infer::{self, Engine, InferError, Recogniser, Urgency};
+use crate::prepare::Prepared;
 use crate::prepare::worker::{self, Pool};
 use crate::reading::{Actor, Command, Refusal};
 use crate::store::{Store, StoredCase};
-use crate::vocab::{AiOutcome, AiResult, CaseId, Instance, NotProcessedReason, Timestamp};
+use crate::vocab::{
+    AiOutcome, AiResult, CaseId, Instance, MammoView, NotProcessed, NotProcessedReason, Pathway,
+    SopInstanceUid, Timestamp,
+};
 
 /// What it takes to prepare and score the images of a case.
 #[derive(Clone)]
@@ -32,8 +36,24 @@ impl Scorer {
         case: &StoredCase,
         at: Timestamp,
     ) -> Result<AiResult, StageError> {
-        let urgency = if case.state.set.urgent { Urgency::Urgent } else { Urgency::Routine };
-        self.score_with(engine, case, at, urgency).await
+        self.score_with(engine, case, at, urgency_of(case), None).await
+    }
+
+    /// The same, and views and sides are held against their tags on the way. What disagrees is kept as a notice; it has
+    /// no part in the result.
+    async fn score_and_look(
+        &self,
+        engine: &Engine,
+        case: &StoredCase,
+        at: Timestamp,
+        recogniser: &Recogniser,
+    ) -> Result<AiResult, StageError> {
+        match recogniser.engine().await {
+            Some(looking) => {
+                self.score_with(engine, case, at, urgency_of(case), Some((recogniser, &looking))).await
+            }
+            None => self.score(engine, case, at).await,
+        }
     }
 
     /// The same after all other work.
@@ -43,7 +63,7 @@ impl Scorer {
         case: &StoredCase,
         at: Timestamp,
     ) -> Result<AiResult, StageError> {
-        self.score_with(engine, case, at, Urgency::Background).await
+        self.score_with(engine, case, at, Urgency::Background, None).await
     }
 
     async fn score_with(
@@ -52,23 +72,58 @@ impl Scorer {
         case: &StoredCase,
         at: Timestamp,
         urgency: Urgency,
+        recogniser: Option<(&Recogniser, &Engine)>,
     ) -> Result<AiResult, StageError> {
         let haste = match urgency {
             Urgency::Urgent => worker::Urgency::Urgent,
             Urgency::Routine | Urgency::Background => worker::Urgency::Routine,
         };
         let began = Instant::now();
-        let images = self.images(engine, case, haste).await?;
+        let also = recogniser.map(|(_, looking)| looking);
+        let (images, looks): (Vec<_>, Vec<_>) =
+            self.images_and_looks(engine, also, case, haste).await?.into_iter().unzip();
         metrics::histogram!("doubleread_stage_seconds", "stage" => "prepare")
             .record(began.elapsed().as_secs_f64());
         let began = Instant::now();
-        let result = infer::score_case(engine, images, urgency, at).await.map_err(|error| match error {
-            error if error.passes() => StageError::NotYet(error.to_string()),
-            error => StageError::Infer(error),
-        })?;
+        let scoring = async {
+            infer::score_case(engine, images, urgency, at).await.map_err(|error| match error {
+                error if error.passes() => StageError::NotYet(error.to_string()),
+                error => StageError::Infer(error),
+            })
+        };
+        let looking = async {
+            match recogniser {
+                Some(recogniser) => self.look(recogniser, case, looks, urgency, at).await,
+                None => Ok(()),
+            }
+        };
+        let (result, ()) = tokio::try_join!(scoring, looking)?;
         metrics::histogram!("doubleread_stage_seconds", "stage" => "infer")
             .record(began.elapsed().as_secs_f64());
         Ok(result)
+    }
+
+    /// Holds images that were prepared for the recogniser against their tags, and keeps what disagrees.
+    async fn look(
+        &self,
+        (recogniser, looking): (&Recogniser, &Engine),
+        case: &StoredCase,
+        looks: Vec<Option<Look>>,
+        urgency: Urgency,
+        at: Timestamp,
+    ) -> Result<(), StageError> {
+        let comparing = looks.into_iter().flatten().map(|look| async move {
+            // What the recogniser was not made for, it is silent about.
+            let prepared = look.prepared.ok()?;
+            recogniser.compare(looking, (&look.sop_instance_uid, look.tagged), prepared, urgency).await
+        });
+        let found: Vec<_> = join_all(comparing).await.into_iter().flatten().collect();
+        if found.is_empty() {
+            return Ok(());
+        }
+        metrics::counter!("doubleread_view_disagreements_total").increment(found.len() as u64);
+        let (study, sha256) = (&case.state.set.study_instance_uid, &looking.manifest().sha256);
+        Ok(self.store.keep_view_disagreements(study, &found, sha256, at).await?)
     }
 
     /// The images of a case, prepared for a model.
@@ -78,6 +133,18 @@ impl Scorer {
         case: &StoredCase,
         haste: worker::Urgency,
     ) -> Result<Vec<infer::CaseImage>, StageError> {
+        let images = self.images_and_looks(engine, None, case, haste).await?;
+        Ok(images.into_iter().map(|(image, _)| image).collect())
+    }
+
+    /// The same, each also prepared for the recogniser, from the same pixels, where its tags say which view it is.
+    async fn images_and_looks(
+        &self,
+        engine: &Engine,
+        looking: Option<&Engine>,
+        case: &StoredCase,
+        haste: worker::Urgency,
+    ) -> Result<Vec<(infer::CaseImage, Option<Look>)>, StageError> {
         let set = &case.state.set;
         let instances = self.store.instances_of_study(&set.study_instance_uid).await?;
         let manifest = engine.manifest();
@@ -86,20 +153,41 @@ impl Scorer {
             async move {
                 let instance: &Instance = instance.ok_or(StageError::Gone("instance"))?;
                 let path = self.archive.path_of(&instance.content_hash).map_err(StageError::Archive)?;
-                let spec = manifest.spec_for(image.view);
-                let prepared = self.decoders.prepare(&path, spec, &manifest.scope, haste).await;
-                Ok::<_, StageError>(infer::CaseImage {
+                let mut wanted = vec![(manifest.spec_for(image.view), &manifest.scope)];
+                let looked = looking.map(|looking| looking.manifest()).zip(image.view);
+                wanted.extend(looked.map(|(looking, view)| (looking.spec_for(Some(view)), &looking.scope)));
+                let mut answers = self.decoders.prepare_for(&path, &wanted, haste).await.into_iter();
+                let prepared = answers.next().ok_or(StageError::Gone("prepared image"))?;
+                let look = looked.zip(answers.next()).map(|((_, tagged), prepared)| Look {
+                    sop_instance_uid: image.sop_instance_uid.clone(),
+                    tagged,
+                    prepared,
+                });
+                let image = infer::CaseImage {
                     sop_instance_uid: image.sop_instance_uid.clone(),
                     content_hash: instance.content_hash.clone(),
                     view: image.view,
                     prepared,
-                })
+                };
+                Ok::<_, StageError>((image, look))
             }
         }))
         .await
         .into_iter()
         .collect()
     }
+}
+
+/// An image as the recogniser is to see it.
+struct Look {
+    sop_instance_uid: SopInstanceUid,
+    /// What its tags say.
+    tagged: MammoView,
+    prepared: Result<Prepared, NotProcessed>,
+}
+
+fn urgency_of(case: &StoredCase) -> Urgency {
+    if case.state.set.urgent { Urgency::Urgent } else { Urgency::Routine }
 }
 
 impl Pipeline {
@@ -155,8 +243,14 @@ impl Pipeline {
         case: &StoredCase,
     ) -> Result<AiResult, StageError> {
         let mut nearest: Option<(u8, AiResult)> = None;
+        // Looked at once, beside the first model.
+        let mut recogniser = self.recogniser.as_ref().filter(|_| case.state.set.pathway == Pathway::Mammo);
         for engine in engines {
-            let result = self.scorer().score(engine, case, self.clock.now()).await?;
+            let now = self.clock.now();
+            let result = match recogniser.take() {
+                Some(recogniser) => self.scorer().score_and_look(engine, case, now, recogniser).await?,
+                None => self.scorer().score(engine, case, now).await?,
+            };
             let AiOutcome::NotProcessed(why) = &result.outcome else { return Ok(result) };
             let distance = infer::distance_from_scored(why.reason);
             if nearest.as_ref().is_none_or(|(least, _)| distance < *least) {

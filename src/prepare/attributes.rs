@@ -64,6 +64,8 @@ pub(super) struct Attributes {
     pub presentation_intent: String,
     pub implant_present: String,
     pub image_type: Vec<String>,
+    /// First value of Patient Orientation (0020,0020).
+    pub rows_run_to: String,
     pub age_years: Option<f64>,
     pub magnification: Option<f64>,
     pub rescale_slope: Option<f64>,
@@ -276,6 +278,7 @@ impl Attributes {
             presentation_intent: reader.text(0x0008_0068),
             implant_present: reader.text(0x0028_1300),
             image_type: reader.texts(0x0008_0008),
+            rows_run_to: reader.texts(0x0020_0020).into_iter().next().unwrap_or_default(),
             age_years: age_years(reader),
             magnification: reader.decimal(0x0018_1114),
             rescale_slope: rescale.decimal(0x0028_1053),

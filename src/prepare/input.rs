@@ -41,8 +41,31 @@ pub fn prepare_file(
     scope: &Scope,
     limits: &Limits,
 ) -> Result<Prepared, NotProcessed> {
+    let nothing = || Err(refusal(Reason::ModelFault, "nothing was asked for"));
+    prepare_file_for(path, &[(spec, scope)], limits).pop().unwrap_or_else(nothing)
+}
+
+/// The same for several models at once, in their order: the file is read and decoded once, and not at all where no
+/// scope takes it. What one asks for changes no answer to another, but for wavelet levels: the first whose scope takes
+/// the image decides how many are decoded.
+pub fn prepare_file_for(
+    path: &Path,
+    wanted: &[(&InputSpec, &Scope)],
+    limits: &Limits,
+) -> Vec<Result<Prepared, NotProcessed>> {
+    match prepare_each(path, wanted, limits) {
+        Ok(answers) => answers,
+        Err(refusal) => wanted.iter().map(|_| Err(refusal.clone())).collect(),
+    }
+}
+
+/// An answer each, or the refusal that all of them share.
+fn prepare_each(
+    path: &Path,
+    wanted: &[(&InputSpec, &Scope)],
+    limits: &Limits,
+) -> Result<Vec<Result<Prepared, NotProcessed>>, NotProcessed> {
     let started = Instant::now();
-    spec.check().map_err(|error| refusal(Reason::ModelFault, error.to_string()))?;
     let source = read_source(path, limits)?;
     let set = source.parse(limits).map_err(|error| undecodable(&error))?;
     let reader = Reader { set: &set, big_endian: source.encoding.big_endian };
@@ -52,66 +75,128 @@ pub fn prepare_file(
     let layout =
         PixelLayout::read(&reader).map_err(|error| refusal(Reason::Undecodable, error.to_string()))?;
     let attributes = Attributes::read(&reader, 0, layout.signed);
-    check_scope(&attributes, &layout, scope)?;
+    let fit = |(spec, scope): &(&InputSpec, &Scope)| {
+        spec.check().map_err(|error| refusal(Reason::ModelFault, error.to_string()))?;
+        check_scope(&attributes, &layout, scope)?;
+        Ok(Fit::new(spec, &layout, &attributes))
+    };
+    let fits: Vec<Result<Fit, NotProcessed>> = wanted.iter().map(fit).collect();
     let parse_ms = milliseconds(started);
+    let first = wanted.iter().zip(&fits).find_map(|((spec, _), fit)| Some((spec, fit.as_ref().ok()?)));
+    let Some((spec, fit)) = first else {
+        return Ok(fits.into_iter().filter_map(Result::err).map(Err).collect());
+    };
 
     let started = Instant::now();
-    let (width, height) = (spec.width as usize, spec.height as usize);
-    let fit = Fit::new(spec, &layout, &attributes);
-    let drop_levels = levels_to_drop(spec, &fit);
+    let drop_levels = levels_to_drop(spec, fit);
     let frame =
         decode::decode_frame(&set, &layout, &attributes, &source.transfer_syntax, 0, drop_levels, limits)
             .map_err(refused)?;
     let decode_ms = milliseconds(started);
 
     let started = Instant::now();
-    let choice = match spec.windowing {
-        WindowingRule::Voi => Choice::Object,
-        WindowingRule::MinMaxPercentile { low, high } => Choice::Percentiles(f64::from(low), f64::from(high)),
-        WindowingRule::FullRange => Choice::FullRange,
-    };
     let all = 0..frame.rows as usize;
-    let looks_at_all = looks_at_values(choice, &attributes);
-    let mut histogram = Histogram::new(&frame);
-    if looks_at_all {
-        frame.each_row(all.clone(), |_, row| histogram.add(row, 1)).map_err(refused)?;
+    let looks_at_all = |spec: &InputSpec| looks_at_values(choice(spec), &attributes);
+    let taken = || wanted.iter().zip(&fits).filter(|(_, fit)| fit.is_ok());
+    let mut whole = Histogram::new(&frame);
+    if taken().any(|((spec, _), _)| looks_at_all(spec)) {
+        frame.each_row(all.clone(), |_, row| whole.add(row, 1)).map_err(refused)?;
     }
-    // Quality is judged with dense tissue bright, whatever way round the model wants it.
-    let dense_bright = Display::new(&frame, &attributes, choice, layout.is_monochrome1(), &histogram);
-    let turned = match spec.photometric {
-        PhotometricRule::BrightIsDense => None,
-        PhotometricRule::DarkIsDense => {
-            Some(Display::new(&frame, &attributes, choice, !layout.is_monochrome1(), &histogram))
-        }
-    };
-    let across = fit.axis(spec, Side::Across, &frame);
-    let down = fit.axis(spec, Side::Down, &frame);
-    let mut resampler = Resampler::new(turned.as_ref().unwrap_or(&dense_bright), &across, &down);
-    let mut thumbnail = Thumbnail::new(&frame, &dense_bright);
+    let mut sampled = Histogram::new(&frame);
+    let samples = taken().any(|((spec, _), _)| !looks_at_all(spec));
+    let windows: Vec<Option<Windowed>> = wanted
+        .iter()
+        .zip(&fits)
+        .map(|((spec, _), fit)| {
+            let histogram = if looks_at_all(spec) { &whole } else { &sampled };
+            Some(Windowed::new(spec, fit.as_ref().ok()?, &layout, &attributes, &frame, histogram))
+        })
+        .collect();
+    let mut passes: Vec<Option<(Resampler<'_>, Thumbnail<'_>)>> =
+        windows.iter().map(|windowed| windowed.as_ref().map(|w| w.pass(&frame))).collect();
     let row_step = (frame.rows as usize / SAMPLED_ROWS).max(1);
     let column_step = (frame.columns as usize / SAMPLED_COLUMNS).max(1);
     frame
         .each_row(all, |y, row| {
-            if !looks_at_all && y.is_multiple_of(row_step) {
-                histogram.add(row, column_step);
+            if samples && y.is_multiple_of(row_step) {
+                sampled.add(row, column_step);
             }
-            thumbnail.add(y, row);
-            resampler.add(y, row);
+            for (resampler, thumbnail) in passes.iter_mut().flatten() {
+                thumbnail.add(y, row);
+                resampler.add(y, row);
+            }
         })
         .map_err(refused)?;
-    let measured = quality::measure(&frame, &attributes, &histogram, &thumbnail, &dense_bright);
-    quality::check(&measured, &scope.quality)?;
-    let grey = resampler.finish();
-    let padded = fit.boxed(grey, width, height, spec);
-    let tensor = ranged(padded, spec);
-    let transform_ms = milliseconds(started);
-    Ok(Prepared {
-        tensor,
-        shape: spec.shape(),
-        mapping: fit.mapping(&layout),
-        quality: measured,
-        timings: Timings { parse_ms, decode_ms, transform_ms },
-    })
+    let finish = |(((spec, scope), fit), (windowed, pass)): PassOf<'_, '_>| {
+        let fit = fit?;
+        let (Some(windowed), Some((resampler, thumbnail))) = (windowed, pass) else {
+            return Err(refusal(Reason::ModelFault, "no pass over the pixels"));
+        };
+        let histogram = if looks_at_all(spec) { &whole } else { &sampled };
+        let measured = quality::measure(&frame, &attributes, histogram, &thumbnail, &windowed.dense_bright);
+        quality::check(&measured, &scope.quality)?;
+        let padded = fit.boxed(resampler.finish(), spec.width as usize, spec.height as usize, spec);
+        Ok(Prepared {
+            tensor: ranged(padded, spec),
+            shape: spec.shape(),
+            mapping: fit.mapping(&layout),
+            quality: measured,
+            rows_run_to: attributes.rows_run_to.clone(),
+            timings: Timings { parse_ms, decode_ms, transform_ms: milliseconds(started) },
+        })
+    };
+    Ok(wanted.iter().zip(fits).zip(windows.iter().zip(passes)).map(finish).collect())
+}
+
+/// What is wanted, how it fits, its windows, and what its pass over the rows has gathered.
+type PassOf<'w, 'p> = (
+    (&'w (&'w InputSpec, &'w Scope), Result<Fit, NotProcessed>),
+    (&'p Option<Windowed>, Option<(Resampler<'p>, Thumbnail<'p>)>),
+);
+
+fn choice(spec: &InputSpec) -> Choice {
+    match spec.windowing {
+        WindowingRule::Voi => Choice::Object,
+        WindowingRule::MinMaxPercentile { low, high } => Choice::Percentiles(f64::from(low), f64::from(high)),
+        WindowingRule::FullRange => Choice::FullRange,
+    }
+}
+
+/// How the stored values become grey for one model, and where each goes.
+struct Windowed {
+    /// Quality is judged with dense tissue bright, whatever way round the model wants it.
+    dense_bright: Display,
+    turned: Option<Display>,
+    across: Axis,
+    down: Axis,
+}
+
+impl Windowed {
+    fn new(
+        spec: &InputSpec,
+        fit: &Fit,
+        layout: &PixelLayout,
+        attributes: &Attributes,
+        frame: &Frame<'_>,
+        histogram: &Histogram,
+    ) -> Self {
+        let turn_round = layout.is_monochrome1();
+        let display = |turn| Display::new(frame, attributes, choice(spec), turn, histogram);
+        Self {
+            dense_bright: display(turn_round),
+            turned: match spec.photometric {
+                PhotometricRule::BrightIsDense => None,
+                PhotometricRule::DarkIsDense => Some(display(!turn_round)),
+            },
+            across: fit.axis(spec, Side::Across, frame),
+            down: fit.axis(spec, Side::Down, frame),
+        }
+    }
+
+    fn pass(&self, frame: &Frame<'_>) -> (Resampler<'_>, Thumbnail<'_>) {
+        let display = self.turned.as_ref().unwrap_or(&self.dense_bright);
+        (Resampler::new(display, &self.across, &self.down), Thumbnail::new(frame, &self.dense_bright))
+    }
 }
 
 /// Reads a file no larger than the limit and finds its data set; native pixel data stay in the file.

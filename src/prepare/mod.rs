@@ -26,7 +26,7 @@ mod spec;
 mod whole_window;
 pub mod worker;
 
-pub use input::prepare_file;
+pub use input::{prepare_file, prepare_file_for};
 pub use limits::Limits;
 pub use mapping::PixelMapping;
 pub use prepared::{

@@ -15,6 +15,8 @@ pub struct Prepared {
     pub mapping: PixelMapping,
     /// What the quality checks measured.
     pub quality: QualityStatistics,
+    /// Where the rows run to: the first value of Patient Orientation (0020,0020), such as `A`; empty where it isn't said.
+    pub rows_run_to: String,
     /// What it cost.
     pub timings: Timings,
 }

@@ -35,6 +35,7 @@ const MIGRATIONS: &[Migration] = migrations![
     7 "0007_models",
     8 "0008_places",
     9 "0009_conflicts_by_study",
+    10 "0010_view_disagreements",
 ];
 
 /// How often the table of migrations is tried again: two processes that make it in the same

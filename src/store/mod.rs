@@ -31,6 +31,7 @@ mod standing;
 mod statement;
 mod studies;
 mod tokens;
+mod view_disagreements;
 mod worklist;
 
 pub use accounts::{NewUser, User};
@@ -49,4 +50,5 @@ pub use settings::Settings;
 pub use standing::{JobQueue, OutboxQueue, Standing};
 pub use studies::{CompletenessRule, HoldReason, Study};
 pub use tokens::{ApiToken, NewApiToken};
+pub use view_disagreements::OpenViewDisagreement;
 pub use worklist::{CaseRow, QueueKey, WorklistQuery};

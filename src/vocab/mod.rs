@@ -35,7 +35,7 @@ pub use opinion::{
 };
 pub use refused::{RefusalPhase, RefusedObject, RefusedUsage};
 pub use uid::{SeriesInstanceUid, SopClassUid, SopInstanceUid, StudyInstanceUid, TransferSyntaxUid};
-pub use view::{Laterality, MammoView, Pathway, Projection, Side};
+pub use view::{Laterality, MammoView, Pathway, Projection, Side, ViewDisagreement};
 
 /// Why a text is not a value of the type that it was offered as.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -47,6 +47,20 @@ coded_enum!(
     }
 );
 
+/// A mammogram whose picture looks like another view or side than its tags say. A notice to check the image; it says
+/// nothing of what the image shows.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct ViewDisagreement {
+    /// The image.
+    pub sop_instance_uid: super::SopInstanceUid,
+    /// What the tags say.
+    pub tagged: MammoView,
+    /// Which breast the picture looks like, where that is sure.
+    pub side: Option<Side>,
+    /// Which projection it looks like, where that is sure.
+    pub projection: Option<Projection>,
+}
+
 /// PS3.16 CID 4014: the projection, its SNOMED CT code, and the older SRT code.
 const PROJECTION_CODES: [(Projection, &str, &str); 10] = [
     (Projection::Cc, "399162004", "R-10242"),

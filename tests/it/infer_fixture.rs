@@ -88,6 +88,7 @@ pub fn flat_image(number: u32, view: &str, value: f32) -> CaseImage {
                 scale_y: 20.0,
             },
             quality: QualityStatistics::default(),
+            rows_run_to: String::new(),
             timings: Timings::default(),
         }),
     }

@@ -27,6 +27,7 @@ mod service_house;
 mod service_order;
 mod service_shadow;
 mod service_studies;
+mod service_views;
 mod service_workers;
 mod store_accounts;
 mod store_cases;

@@ -3,9 +3,12 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use doubleread::phantom::{StudyOptions, generate_study};
 use doubleread::prepare::worker::{Pool, Settings, Urgency};
-use doubleread::prepare::{Limits, RenderRequest};
-use doubleread::vocab::NotProcessedReason as Reason;
+use doubleread::prepare::{
+    InputSpec, Limits, PhotometricRule, Prepared, RenderRequest, ResizeFilter, Scope, WindowingRule,
+};
+use doubleread::vocab::{NotProcessed, NotProcessedReason as Reason, Pathway};
 
 use crate::prepare_goldens::{anything, grid_spec};
 
@@ -52,6 +55,52 @@ async fn a_child_answers_what_the_library_answers() {
     assert!(image.png.starts_with(b"\x89PNG"));
     let raw = pool.raw_frame(&film, 1, Urgency::Urgent).await.expect("a raw frame");
     assert_eq!((raw.samples.len(), raw.attributes.columns), (4096, 64));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_models_in_one_request_get_what_each_gets_alone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let options = StudyOptions {
+        size: Some((416, 512)),
+        mammo_views: vec!["LMLO".parse().expect("a view")],
+        ..StudyOptions::default()
+    };
+    let instance = generate_study(Pathway::Mammo, 7, &options).remove(0);
+    let film = folder.path().join(&instance.file_name);
+    std::fs::write(&film, instance.part10().expect("a file")).expect("written");
+
+    // One takes the object's own window, one looks at every value first, one wants black and white turned round.
+    let percentiles = WindowingRule::MinMaxPercentile { low: 0.5, high: 99.5 };
+    let own = InputSpec { min_oversampling: Some(1.0), ..grid_spec(32, 40) };
+    let stretched = InputSpec { windowing: percentiles, resize: ResizeFilter::Triangle, ..grid_spec(24, 24) };
+    let turned = InputSpec { photometric: PhotometricRule::DarkIsDense, ..grid_spec(16, 16) };
+    let scope = anything();
+    let chest_alone = Scope { modalities: vec!["CR".into()], ..anything() };
+    let wanted = [
+        (&own, &scope),
+        (&stretched, &chest_alone),
+        (&stretched, &scope),
+        (&turned, &scope),
+        (&own, &chest_alone),
+    ];
+
+    let facts = |answer: Result<Prepared, NotProcessed>| {
+        answer.map(|Prepared { tensor, shape, mapping, quality, rows_run_to, timings: _ }| {
+            assert_eq!(rows_run_to, "A", "a left breast, chest wall first");
+            (tensor, shape, mapping, quality)
+        })
+    };
+    let pool = pool(Settings::default());
+    let together = pool.prepare_for(&film, &wanted, Urgency::Routine).await;
+    assert_eq!(together.len(), wanted.len());
+    for (number, (answer, (spec, scope))) in together.into_iter().zip(wanted).enumerate() {
+        let alone = pool.prepare(&film, spec, scope, Urgency::Routine).await;
+        assert_eq!(alone.is_ok(), ![1, 4].contains(&number), "{number}");
+        assert!(facts(answer) == facts(alone), "{number}");
+    }
+    assert!(pool.prepare_for(&film, &[], Urgency::Routine).await.is_empty());
+    let refused = pool.prepare_for(&folder.path().join("none.dcm"), &wanted, Urgency::Routine).await;
+    assert_eq!(refused.iter().filter(|answer| answer.is_err()).count(), wanted.len());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,6 +12,7 @@ use crate::http::error::{ErrorBody, HttpError};
 use crate::http::operations;
 use crate::http::state::AppState;
 use crate::http::study_status::PostBody;
+use crate::http::words;
 use crate::vocab::MessageId;
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
@@ -69,6 +70,19 @@ struct Conflict {
     received_at: String,
 }
 
+/// A mammogram whose picture looks like another view or side than its tags say.
+#[derive(Serialize, ToSchema)]
+struct ViewCheck {
+    /// Study Instance UID.
+    study_instance_uid: String,
+    /// SOP Instance UID.
+    sop_instance_uid: String,
+    /// What to look at, in words.
+    words: String,
+    /// When it was found.
+    found_at: String,
+}
+
 /// Everything that needs a person.
 #[derive(Serialize, ToSchema)]
 struct Attention {
@@ -78,6 +92,8 @@ struct Attention {
     conflicts: Vec<Conflict>,
     /// Refused objects of which a copy is kept and that nobody has judged; `GET /api/quarantine` lists them.
     quarantined: usize,
+    /// Mammograms whose view or side should be checked, until their study is read.
+    view_checks: Vec<ViewCheck>,
 }
 
 /// Everything that needs a person, the longest waiting first.
@@ -86,6 +102,16 @@ async fn attention(State(state): State<AppState>, caller: Caller) -> Result<Json
     let found = operations::attention(&state, &caller).await?;
     Ok(Json(Attention {
         quarantined: found.quarantined.len(),
+        view_checks: found
+            .view_disagreements
+            .iter()
+            .map(|found| ViewCheck {
+                study_instance_uid: found.study_instance_uid.to_string(),
+                sop_instance_uid: found.disagreement.sop_instance_uid.to_string(),
+                words: words::view_disagreement(&found.disagreement),
+                found_at: found.found_at.to_string(),
+            })
+            .collect(),
         dead_letters: found
             .dead_letters
             .iter()

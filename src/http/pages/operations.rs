@@ -10,7 +10,7 @@ use super::{page, see_other};
 use crate::http::caller::Caller;
 use crate::http::error::HttpError;
 use crate::http::operations;
-use crate::http::state::{AppState, ModelStatus};
+use crate::http::state::{AppState, ModelStatus, RecogniserStatus};
 use crate::http::words;
 
 struct Letter {
@@ -37,6 +37,13 @@ struct Held {
     since: String,
 }
 
+struct ViewLine {
+    uid: String,
+    name: String,
+    words: String,
+    found: String,
+}
+
 #[derive(Template)]
 #[template(path = "operations.html")]
 struct OperationsPage {
@@ -47,7 +54,9 @@ struct OperationsPage {
     held: Vec<Held>,
     conflicts: Vec<ConflictLine>,
     quarantined: Vec<KeptLine>,
+    views: Vec<ViewLine>,
     models: Vec<ModelStatus>,
+    recogniser: Option<RecogniserStatus>,
 }
 
 /// `GET /operations`.
@@ -59,7 +68,10 @@ pub(super) async fn show(
     let found = operations::attention(&state, &caller).await?;
     let (conflicts, quarantined) = refused::lines(&state, &look, &caller).await?;
     let models = state.models.models();
-    let nothing = found.is_empty() && models.iter().all(|model| model.provider.is_some());
+    let recogniser = state.models.recogniser();
+    let nothing = found.is_empty()
+        && models.iter().all(|model| model.provider.is_some())
+        && recogniser.iter().all(|recogniser| recogniser.provider.is_some());
     let words_of = |code: &str| words::capital(&words::code_words(code));
     let template = OperationsPage {
         frame: look.frame("Needs attention"),
@@ -99,6 +111,18 @@ pub(super) async fn show(
             .collect(),
         conflicts,
         quarantined,
+        views: found
+            .view_disagreements
+            .into_iter()
+            .map(|found| ViewLine {
+                uid: found.study_instance_uid.to_string(),
+                name: words::person_name(found.patient_name.as_deref().unwrap_or_default()),
+                words: words::view_disagreement(&found.disagreement),
+                found: look.time(found.found_at),
+            })
+            .collect(),
+        recogniser: recogniser
+            .map(|known| RecogniserStatus { trained_on: words::trained_on(&known.trained_on), ..known }),
         models: models
             .into_iter()
             .map(|model| ModelStatus { trained_on: words::trained_on(&model.trained_on), ..model })

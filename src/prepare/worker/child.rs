@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use rustix::process::{Resource, Rlimit, setrlimit};
 
-use super::super::input::prepare_file;
+use super::super::input::prepare_file_for;
 use super::super::render::{raw_frame, render_file};
 use super::wire::{Answer, MAX_HEADER_BYTES, Request, What};
 
@@ -42,7 +42,10 @@ fn serve(input: &mut impl Read, output: &mut impl Write) -> io::Result<()> {
         input.read_exact(&mut header)?;
         let Request { path, limits, what } = serde_json::from_slice(&header)?;
         let (answer, body) = match what {
-            What::Prepare { spec, scope } => Answer::of_prepared(prepare_file(&path, &spec, &scope, &limits)),
+            What::Prepare(wanted) => {
+                let wanted: Vec<_> = wanted.iter().map(|(spec, scope)| (spec, scope)).collect();
+                Answer::of_prepared(prepare_file_for(&path, &wanted, &limits))
+            }
             What::Render(request) => Answer::of_rendered(render_file(&path, &request, &limits)),
             What::RawFrame { frame } => Answer::of_raw(raw_frame(&path, frame, &limits)),
         };

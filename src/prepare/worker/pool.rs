@@ -14,7 +14,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::super::prepared::{Prepared, RawFrame, RenderError, RenderRequest, RenderedImage, refusal};
 use super::super::scope::Scope;
 use super::super::spec::InputSpec;
-use super::wire::{Answer, MAX_HEADER_BYTES, Request, What, tensor_of};
+use super::wire::{Answer, MAX_HEADER_BYTES, Request, What, prepared_of};
 use super::{ARGUMENT, Settings, Urgency};
 use crate::vocab::{NotProcessed, NotProcessedReason as Reason};
 
@@ -100,15 +100,27 @@ impl Pool {
         scope: &Scope,
         urgency: Urgency,
     ) -> Result<Prepared, NotProcessed> {
-        let what = What::Prepare { spec: Box::new(spec.clone()), scope: Box::new(scope.clone()) };
-        match self.ask(path, what, urgency).await {
-            Ok((Answer::Prepared { shape, mapping, quality, timings }, body)) => {
-                Ok(Prepared { tensor: tensor_of(&body), shape, mapping, quality, timings })
+        let nothing = || Err(undecodable(&Fault::BadAnswer));
+        self.prepare_for(path, &[(spec, scope)], urgency).await.pop().unwrap_or_else(nothing)
+    }
+
+    /// [`super::super::prepare_file_for`] in a child: an answer for each, from one decoding.
+    pub async fn prepare_for(
+        &self,
+        path: &Path,
+        wanted: &[(&InputSpec, &Scope)],
+        urgency: Urgency,
+    ) -> Vec<Result<Prepared, NotProcessed>> {
+        let owned = |(spec, scope): &(&InputSpec, &Scope)| ((*spec).clone(), (*scope).clone());
+        let what = What::Prepare(wanted.iter().map(owned).collect());
+        let images = match self.ask(path, what, urgency).await {
+            Ok((Answer::Prepared(headers), body)) if headers.len() == wanted.len() => {
+                prepared_of(headers, &body).ok_or(Fault::BadAnswer)
             }
-            Ok((Answer::NotProcessed(refused), _)) => Err(refused),
-            Ok(_) => Err(undecodable(&Fault::BadAnswer)),
-            Err(fault) => Err(undecodable(&fault)),
-        }
+            Ok(_) => Err(Fault::BadAnswer),
+            Err(fault) => Err(fault),
+        };
+        images.unwrap_or_else(|fault| wanted.iter().map(|_| Err(undecodable(&fault))).collect())
     }
 
     /// [`super::super::render_file`] in a child.

@@ -25,34 +25,49 @@ pub(super) struct Request {
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum What {
-    Prepare { spec: Box<InputSpec>, scope: Box<Scope> },
+    /// For each model its own answer, from one decoding.
+    Prepare(Vec<(InputSpec, Scope)>),
     Render(RenderRequest),
-    RawFrame { frame: u32 },
+    RawFrame {
+        frame: u32,
+    },
 }
 
 /// Header of an answer; the numbers and pixels are its body.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Answer {
-    Prepared { shape: [usize; 4], mapping: PixelMapping, quality: QualityStatistics, timings: Timings },
-    NotProcessed(NotProcessed),
+    Prepared(Vec<Result<PreparedHeader, NotProcessed>>),
     Rendered { width: u32, height: u32, grey_bytes: usize },
     Raw(FrameAttributes),
     NotRendered(RenderError),
 }
 
+/// A prepared image without its tensor.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub(super) struct PreparedHeader {
+    /// Numbers of the tensor in the body.
+    numbers: usize,
+    shape: [usize; 4],
+    mapping: PixelMapping,
+    quality: QualityStatistics,
+    rows_run_to: String,
+    timings: Timings,
+}
+
 impl Answer {
-    /// Header and body of a prepared image: its tensor, little endian.
-    pub fn of_prepared(result: Result<Prepared, NotProcessed>) -> (Self, Vec<u8>) {
-        match result {
-            Ok(Prepared { tensor, shape, mapping, quality, timings }) => {
-                let mut body = vec![0; tensor.len() * 4];
-                let (fours, _) = body.as_chunks_mut::<4>();
-                fours.iter_mut().zip(&tensor).for_each(|(to, number)| *to = number.to_le_bytes());
-                (Self::Prepared { shape, mapping, quality, timings }, body)
-            }
-            Err(refusal) => (Self::NotProcessed(refusal), Vec::new()),
-        }
+    /// Header and body of prepared images: their tensors one after another, little endian.
+    pub fn of_prepared(results: Vec<Result<Prepared, NotProcessed>>) -> (Self, Vec<u8>) {
+        let mut body = Vec::new();
+        let headers = results.into_iter().map(|result| {
+            let Prepared { tensor, shape, mapping, quality, rows_run_to, timings } = result?;
+            let start = body.len();
+            body.resize(start + tensor.len() * 4, 0);
+            let (fours, _) = body.get_mut(start..).unwrap_or_default().as_chunks_mut::<4>();
+            fours.iter_mut().zip(&tensor).for_each(|(to, number)| *to = number.to_le_bytes());
+            Ok(PreparedHeader { numbers: tensor.len(), shape, mapping, quality, rows_run_to, timings })
+        });
+        (Self::Prepared(headers.collect()), body)
     }
 
     /// Header and body of a rendered frame: its grey values, then its PNG.
@@ -74,7 +89,23 @@ impl Answer {
     }
 }
 
-/// The numbers of a body.
-pub(super) fn tensor_of(body: &[u8]) -> Vec<f32> {
-    body.as_chunks::<4>().0.iter().map(|four| f32::from_le_bytes(*four)).collect()
+/// The images of a header and a body; `None` where the body does not hold what the header says.
+pub(super) fn prepared_of(
+    headers: Vec<Result<PreparedHeader, NotProcessed>>,
+    body: &[u8],
+) -> Option<Vec<Result<Prepared, NotProcessed>>> {
+    let mut rest = body;
+    let mut images = Vec::with_capacity(headers.len());
+    for header in headers {
+        images.push(match header {
+            Err(refusal) => Err(refusal),
+            Ok(PreparedHeader { numbers, shape, mapping, quality, rows_run_to, timings }) => {
+                let (own, others) = rest.split_at_checked(numbers.checked_mul(4)?)?;
+                rest = others;
+                let tensor = own.as_chunks::<4>().0.iter().map(|four| f32::from_le_bytes(*four)).collect();
+                Ok(Prepared { tensor, shape, mapping, quality, rows_run_to, timings })
+            }
+        });
+    }
+    Some(images)
 }
