@@ -150,10 +150,10 @@ CARD = """# {name} {version}
 worth nothing on real images until someone measures it there.** The figures below say how well it finds what our own
 generator draws. They say nothing about patients.{mission}
 
-- Made by `python training/train.py {pathway}` (seeded, one CPU thread); this card was written by the same run.
+- Made by `python training/train.py {pathway}` (seeded, one CPU thread); {written}
 - Data: {data}
   Seeds of the splits: train from 1,000,000, validation from 2,000,000, test from 4,000,000; they do not overlap. Each image was written as a DICOM file and went through the service's own preparation
-  (`{preprocessing}`), so what it was trained on is what it is served. The test split was scored once by these weights, at the end{again}.
+  (`{preprocessing}`), so what it was trained on is what it is served.{looks} The test split was scored once by these weights, at the end{again}.
 - Graph: {layers} convolutions, a score per cell of a {cells} map, pooled by a soft maximum; {size:.0f} kB. It was
   taught with the boxes of the truth as well as with the labels; `map` is the score per cell, so it says where.
 - Calibration: Platt scaling per label on validation. Largest difference between the trained net and the graph in
@@ -214,6 +214,9 @@ def card(setting, figures, folder, _):
     ]
     (folder / "CARD.md").write_text(CARD.format(
         name=setting["name"], version=setting["version"], pathway=setting["pathway"],
+        written=f"this card by\n  `train.py {setting['pathway']} --start measure`." if figures.get("again") else "this card was written by the same run.",
+        looks=" That was with\n  an earlier generator, whose noise and looks differ a little; all figures here are from these seeds as they are drawn now (a part of\n  the test split was scored before, to decide about the looks)."
+              if figures.get("again") else "",
         mission="" if chest else " No mammogram of a person was used in training it.",
         data=(f"{n['train']} frontal films for training, {n['val']} for validation, {n['test']} for test; 45 % normal."
               if chest else
