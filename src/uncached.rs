@@ -32,11 +32,6 @@ impl Blocks {
         Self { memory, start, length }
     }
 
-    /// All of it.
-    pub fn bytes(&self) -> &[u8] {
-        self.memory.get(self.start..self.start + self.length).unwrap_or_default()
-    }
-
     /// All of it, to be filled.
     pub fn bytes_mut(&mut self) -> &mut [u8] {
         self.memory.get_mut(self.start..self.start + self.length).unwrap_or_default()
@@ -116,7 +111,7 @@ mod tests {
     fn memory_begins_on_a_block_boundary() {
         for length in [1, BLOCK, BLOCK + 1, 1 << 20] {
             let mut blocks = Blocks::new(length);
-            assert_eq!(blocks.bytes().as_ptr().align_offset(BLOCK), 0);
+            assert_eq!(blocks.bytes_mut().as_ptr().align_offset(BLOCK), 0);
             assert_eq!(blocks.bytes_mut().len(), length.next_multiple_of(BLOCK));
         }
     }

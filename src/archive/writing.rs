@@ -31,8 +31,7 @@ struct Shelf {
 impl Scratches {
     /// Waits until some is free.
     fn take(&self) -> Blocks {
-        let (give, given) = sync_channel(1);
-        {
+        let given = {
             let mut shelf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(blocks) = shelf.idle.pop() {
                 return blocks;
@@ -41,8 +40,10 @@ impl Scratches {
                 shelf.made += 1;
                 return Blocks::new(SCRATCH);
             }
+            let (give, given) = sync_channel(1);
             shelf.waiting.push_back(give);
-        }
+            given
+        };
         // Whoever has memory gives it back, whatever comes of its write.
         given.recv().unwrap_or_else(|_| Blocks::new(SCRATCH))
     }

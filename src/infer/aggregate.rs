@@ -44,6 +44,38 @@ pub(super) struct Conclusion {
     pub heat_maps: Vec<HeatMap>,
 }
 
+impl Conclusion {
+    /// Abnormal where the case, a breast or a finding is at or above its threshold; where, by the views.
+    pub fn of(
+        manifest: &Manifest,
+        point: &OperatingPoint,
+        (score, findings, breasts): (f64, Vec<AiFinding>, Vec<BreastScore>),
+        views: &[ReadView],
+    ) -> Self {
+        let abnormal = score >= point.overall
+            || breasts.iter().any(|breast| breast.flagged)
+            || findings.iter().any(|finding| finding.flagged);
+        Self {
+            outcome: if abnormal { AiOutcome::Abnormal } else { AiOutcome::Normal },
+            score,
+            threshold: point.overall,
+            findings,
+            breasts,
+            views: views
+                .iter()
+                .map(|v| ViewScore {
+                    sop_instance_uid: v.sop_instance_uid.clone(),
+                    raw: v.raw,
+                    score: v.overall,
+                    distance: v.distance,
+                })
+                .collect(),
+            regions: views.iter().flat_map(|v| regions_of(manifest, point, v)).collect(),
+            heat_maps: views.iter().filter_map(|v| heat_map_of(manifest, point, v)).collect(),
+        }
+    }
+}
+
 /// What the numbers of one run say, read by the manifest.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Numbers {
@@ -134,27 +166,7 @@ pub(super) fn conclude(manifest: &Manifest, point: &OperatingPoint, images: &[Re
         })
         .collect();
     let findings = findings(manifest, point, images, &groups);
-    let abnormal = score >= point.overall
-        || breasts.iter().any(|breast| breast.flagged)
-        || findings.iter().any(|finding| finding.flagged);
-    Conclusion {
-        outcome: if abnormal { AiOutcome::Abnormal } else { AiOutcome::Normal },
-        score,
-        threshold: point.overall,
-        findings,
-        breasts,
-        views: images
-            .iter()
-            .map(|v| ViewScore {
-                sop_instance_uid: v.sop_instance_uid.clone(),
-                raw: v.raw,
-                score: v.overall,
-                distance: v.distance,
-            })
-            .collect(),
-        regions: images.iter().flat_map(|v| regions_of(manifest, point, v)).collect(),
-        heat_maps: images.iter().filter_map(|v| heat_map_of(manifest, point, v)).collect(),
-    }
+    Conclusion::of(manifest, point, (score, findings, breasts), images)
 }
 
 type Group<'a> = (Option<Side>, Vec<&'a ReadView>);
@@ -218,7 +230,7 @@ fn findings(
 
 /// The map of the image where it has one: of the image for a map of one channel, else of the label that exceeds its
 /// threshold the most, and where none does, of the first label.
-pub(super) fn heat_map_of(manifest: &Manifest, point: &OperatingPoint, view: &ReadView) -> Option<HeatMap> {
+fn heat_map_of(manifest: &Manifest, point: &OperatingPoint, view: &ReadView) -> Option<HeatMap> {
     let map = view.map.as_ref()?;
     let excess = |(index, label): (usize, &Label)| {
         let score = view.labels.get(index).copied()?;
@@ -244,7 +256,7 @@ pub(super) fn heat_map_of(manifest: &Manifest, point: &OperatingPoint, view: &Re
 }
 
 /// Where the image itself is at or above a threshold: of the image for a map of one channel, of each label else.
-pub(super) fn regions_of(manifest: &Manifest, point: &OperatingPoint, view: &ReadView) -> Vec<Region> {
+fn regions_of(manifest: &Manifest, point: &OperatingPoint, view: &ReadView) -> Vec<Region> {
     let Some(map) = &view.map else { return Vec::new() };
     let place = Place {
         image: &view.sop_instance_uid,

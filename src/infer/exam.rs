@@ -4,14 +4,13 @@
 //! numbers come to for each breast and the exam. A breast of which no view is there has no score, whatever stands in
 //! its place in the graph.
 
-use super::aggregate::{Conclusion, Numbers, ReadView, heat_map_of, read_numbers, regions_of};
+use super::aggregate::{Conclusion, Numbers, ReadView, read_numbers};
 use super::calibrate::NoScore;
 use super::graph::{ActivationMap, RawOutput};
 use super::manifest::{Label, Manifest, OperatingPoint, OverallRule};
 use crate::prepare::{InputSpec, Layout, PixelMapping, Prepared, ValueRange};
 use crate::vocab::{
-    AiFinding, AiOutcome, BreastScore, Laterality, MammoView, NotProcessed, NotProcessedReason, Side,
-    SopInstanceUid, ViewScore,
+    AiFinding, BreastScore, Laterality, MammoView, NotProcessed, NotProcessedReason, Side, SopInstanceUid,
 };
 
 /// The image that stands at one input.
@@ -129,27 +128,7 @@ pub(super) fn conclude(
         })
         .collect();
     let views = read_views(manifest, seats, (&labels, raw, overall, distance), maps, &breasts);
-    let abnormal = overall >= point.overall
-        || breasts.iter().any(|breast| breast.flagged)
-        || findings.iter().any(|finding| finding.flagged);
-    Ok(Conclusion {
-        outcome: if abnormal { AiOutcome::Abnormal } else { AiOutcome::Normal },
-        score: overall,
-        threshold: point.overall,
-        findings,
-        breasts,
-        views: views
-            .iter()
-            .map(|v| ViewScore {
-                sop_instance_uid: v.sop_instance_uid.clone(),
-                raw: v.raw,
-                score: v.overall,
-                distance: v.distance,
-            })
-            .collect(),
-        regions: views.iter().flat_map(|v| regions_of(manifest, point, v)).collect(),
-        heat_maps: views.iter().filter_map(|v| heat_map_of(manifest, point, v)).collect(),
-    })
+    Ok(Conclusion::of(manifest, point, (overall, findings, breasts), &views))
 }
 
 /// The number of one breast: the largest of the overall rule's labels that are of this breast; none where none is.

@@ -24,9 +24,10 @@
 //! input = { preprocessing = "…", … }   # optional: in place of the shared [input]
 //! ```
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use super::calibrate::Activation;
+use super::settings::one_or_several;
 use crate::prepare::InputSpec;
 use crate::vocab::{MammoView, coded_enum};
 
@@ -146,18 +147,4 @@ impl Graph {
                 .collect(),
         }
     }
-}
-
-/// A name by itself, or a list of names.
-fn one_or_several<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Names {
-        One(String),
-        Several(Vec<String>),
-    }
-    Ok(match Names::deserialize(deserializer)? {
-        Names::One(name) => vec![name],
-        Names::Several(names) => names,
-    })
 }
