@@ -12,7 +12,7 @@ STUDIES ?= 500
 CASES ?= 10000
 MINUTES ?= 30
 
-.PHONY: help runtime web build demo test soak check bench bench-million real-files samples peers models model-examples
+.PHONY: help runtime web build demo test browser-tests soak check bench bench-million real-files samples peers models model-examples
 
 help: ## the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -36,6 +36,11 @@ peers: ## install what the tests compare with (Debian packages as root, a Python
 test: peers runtime web ## everything that CI runs
 	@if compgen -G '/usr/lib/postgresql/15/bin/initdb' >/dev/null; then scripts/postgres.sh run cargo test --no-fail-fast; \
 	else echo "PostgreSQL is missing, so its half of the store tests is skipped"; cargo test --no-fail-fast; fi
+	@scripts/browser_tests.sh
+
+browser-tests: peers runtime web ## the pages in Chromium alone (ARGS: what Playwright's runner takes)
+	cargo build --bins --examples
+	@scripts/browser_tests.sh $(ARGS)
 
 soak: peers runtime web ## the long forms of tests: ROUNDS of kills, STUDIES for four processes, CASES of the model, MINUTES on a slow disk
 	SOAK_ROUNDS=$(ROUNDS) SOAK_STUDIES=$(STUDIES) SOAK_CASES=$(CASES) SOAK_MINUTES=$(MINUTES) scripts/postgres.sh run \

@@ -1,0 +1,164 @@
+//! Studies of the room: drawn or from files, pushed over C-STORE, then opened as a case as the pipeline would.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, ensure};
+use doubleread::phantom::{ChestLesion, ChestView, Encoding, StudyOptions, generate_study};
+use doubleread::reading::{CaseImage, CompleteReason, ImageSet, Policy};
+use doubleread::receive::completeness::{Settings, View, assess};
+use doubleread::receive::send::{Target, push};
+use doubleread::vocab::{CaseId, Clock, FindingCode, MammoView, Pathway, Side, StudyInstanceUid};
+
+use crate::room::Room;
+
+/// A study to push, and how it is to be read.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NewStudy {
+    /// Number of the study: its seed, and the patient's where `patient` is not given.
+    pub seed: u64,
+    /// `chest` or `mammo`.
+    pub pathway: String,
+    /// Views, such as `PA`, `LAT`, `RCC`; the usual ones where empty.
+    pub views: Vec<String>,
+    /// Columns and rows.
+    pub size: Option<(u32, u32)>,
+    /// Number of the patient, where a study shares its patient with another.
+    pub patient: Option<u64>,
+    /// Patient's Name, as it comes.
+    pub name: Option<String>,
+    /// Study Date, `YYYYMMDD`.
+    pub date: Option<String>,
+    /// A chest finding to draw, on the right.
+    pub finding: Option<String>,
+    /// Files to push instead of drawn ones.
+    pub files: Vec<PathBuf>,
+    /// Id of the policy; none: the study is pushed and makes no case.
+    pub policy: Option<String>,
+    /// Site.
+    pub urgent: bool,
+    /// Secret number of the QA draw, 0 to 1; drawn where it is below the policy's rate.
+    pub qa_number: Option<f64>,
+    /// The case whose place it takes (R11).
+    pub supersedes: Option<String>,
+}
+
+/// What came of it.
+#[derive(serde::Serialize)]
+pub struct Made {
+    pub study: String,
+    pub instances: Vec<String>,
+    pub case_id: Option<CaseId>,
+}
+
+/// Pushes a study and opens its case.
+pub async fn make(room: &Room, new: NewStudy) -> anyhow::Result<Made> {
+    let pathway: Pathway = new.pathway.parse()?;
+    let files = if new.files.is_empty() { drawn(room, &new, pathway)? } else { new.files.clone() };
+    let target = Target::new(room.receiver.clone(), "DOUBLEREAD".parse()?, "VAN1".parse()?);
+    let sent = push(&target, &files, &|_| {}).await?;
+    if let Some(lost) = sent.iter().find(|one| !one.outcome.is_stored()) {
+        anyhow::bail!("{} was not stored: {:?}", lost.path.display(), lost.outcome);
+    }
+    let first = sent.first().and_then(|one| one.sop_instance_uid.as_deref()).context("nothing was sent")?;
+    let study = room.store.instance(&first.parse()?).await?.context("no row")?.study_instance_uid;
+    let instances = sent.iter().filter_map(|one| one.sop_instance_uid.clone()).collect();
+    let case_id = match &new.policy {
+        Some(policy) => Some(open(room, &new, pathway, &study, policy).await?),
+        None => None,
+    };
+    Ok(Made { study: study.to_string(), instances, case_id })
+}
+
+/// Draws the images and writes them as files.
+fn drawn(room: &Room, new: &NewStudy, pathway: Pathway) -> anyhow::Result<Vec<PathBuf>> {
+    let mut options = StudyOptions {
+        normal: Some(new.finding.is_none()),
+        size: new.size.or(Some((416, 512))),
+        encoding: Encoding::ExplicitLittleEndian,
+        date_time: (new.date.clone().unwrap_or_else(|| "20260302".to_owned()), "083000".to_owned()),
+        ..StudyOptions::default()
+    };
+    if !new.views.is_empty() {
+        match pathway {
+            Pathway::Chest => {
+                options.chest_views =
+                    new.views.iter().map(|v| chest_view(v)).collect::<anyhow::Result<_>>()?
+            }
+            Pathway::Mammo => {
+                options.mammo_views =
+                    new.views.iter().map(|v| v.parse::<MammoView>()).collect::<Result<_, _>>()?
+            }
+        }
+    }
+    if let Some(finding) = &new.finding {
+        let code: FindingCode = finding.parse()?;
+        options.chest_lesions.push(ChestLesion { side: Some(Side::Right), ..ChestLesion::of(code) });
+    }
+    let folder = room.folder.path().join(format!("study-{}-{}", pathway.code(), new.seed));
+    std::fs::create_dir_all(&folder)?;
+    let mut files = Vec::new();
+    for (at, mut image) in generate_study(pathway, new.seed, &options).into_iter().enumerate() {
+        if let Some(patient) = new.patient {
+            image.identity.study.patient_id = format!("SYN-P-{patient:08}");
+            image.identity.study.patient_name = format!("SYNTHETIC^PATIENT^{patient:08}");
+        }
+        if let Some(name) = &new.name {
+            name.clone_into(&mut image.identity.study.patient_name);
+        }
+        let path = folder.join(format!("{at}-{}", image.file_name));
+        std::fs::write(&path, image.part10()?)?;
+        files.push(path);
+    }
+    Ok(files)
+}
+
+fn chest_view(text: &str) -> anyhow::Result<ChestView> {
+    serde_json::from_value(serde_json::Value::String(text.to_owned()))
+        .with_context(|| format!("{text} is no view"))
+}
+
+/// Opens the case of a study under a shipped policy.
+async fn open(
+    room: &Room,
+    new: &NewStudy,
+    pathway: Pathway,
+    study: &StudyInstanceUid,
+    policy: &str,
+) -> anyhow::Result<CaseId> {
+    let policy = Policy::shipped(policy).with_context(|| format!("no policy {policy}"))?;
+    let now = room.clock.now();
+    let found = assess(&room.store.instances_of_study(study).await?, &Settings::default(), now);
+    let set =
+        found.sets.into_iter().find(|set| set.pathway == pathway).context("no image set of this pathway")?;
+    ensure!(!set.images.is_empty(), "no images");
+    let place = |view: &Option<View>| match view {
+        Some(View::Mammo(view)) => MammoView::STANDARD.iter().position(|one| one == view).unwrap_or(4),
+        _ => 5,
+    };
+    let mut shown = set.images;
+    shown.sort_by_key(|(_, view)| place(view));
+    let images = shown.into_iter().map(|(sop_instance_uid, view)| CaseImage {
+        sop_instance_uid,
+        view: match view {
+            Some(View::Mammo(view)) => Some(view),
+            _ => None,
+        },
+    });
+    let supersedes = new.supersedes.as_deref().map(str::parse).transpose()?;
+    let set = ImageSet {
+        study_instance_uid: study.clone(),
+        pathway,
+        site: room.store.study(study).await?.context("no study")?.site,
+        number: if supersedes.is_some() { 2 } else { 1 },
+        supersedes,
+        images: images.collect(),
+        complete_reason: CompleteReason::ExpectedViews,
+        last_image_at: now,
+        urgent: new.urgent,
+    };
+    room.store.keep_policy(&policy, now).await?;
+    let case_id = CaseId::new();
+    room.store.open_case(case_id, set, &policy, new.qa_number.unwrap_or(0.99), now).await?;
+    Ok(case_id)
+}

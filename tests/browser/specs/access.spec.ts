@@ -1,0 +1,57 @@
+// WCAG 2.2 AA by axe, on every page of every role, in both themes.
+import AxeBuilder from "@axe-core/playwright";
+import type { Page } from "@playwright/test";
+import { expect, setTheme, test } from "../base.ts";
+
+const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+/** Pages at most that one person's walk visits. */
+const WALK = 25;
+
+/** What axe finds on a page, one line each. */
+async function faults(page: Page): Promise<string[]> {
+  const { violations } = await new AxeBuilder({ page }).withTags(RULES).analyze();
+  const where = `${new URL(page.url()).pathname}${new URL(page.url()).search}`;
+  return violations.flatMap((one) => one.nodes.map((node) => `${where}: ${one.id}: ${one.help}: ${node.html}`));
+}
+
+/** Follows every link of our own from where the page is, and asks axe about each page. */
+async function walk(page: Page): Promise<string[]> {
+  const found: string[] = [];
+  const seen = new Set<string>();
+  const open = [new URL(page.url()).pathname];
+  while (open.length && seen.size < WALK) {
+    const path = open.shift()!;
+    if (seen.has(path)) continue;
+    seen.add(path);
+    await page.goto(path);
+    found.push(...(await faults(page)));
+    const links = await page.locator("a[href^='/']").evaluateAll((all) => all.map((a) => new URL((a as HTMLAnchorElement).href).pathname));
+    open.push(...links.filter((link) => !link.startsWith("/dicom-web") && !link.startsWith("/api/")));
+  }
+  return found;
+}
+
+for (const theme of ["dark", "light"] as const) {
+  test(`no page of any role breaks a rule of axe in the ${theme} theme`, async ({ room, signIn, browser, complaints }) => {
+    await room.person("rad", "radiographer");
+    await room.person("anna", "reader");
+    await room.person("lena", "lead");
+    await room.person("audrey", "auditor");
+    await room.person("ada", "admin");
+    const chest = await room.study({ seed: 1, pathway: "chest", policy: "chest-verify", finding: "mass" });
+    await room.study({ seed: 2, pathway: "mammo", policy: "mammo-ai-second" });
+    await room.ai(chest.case_id, { outcome: { result: "abnormal" }, score: 0.8 });
+
+    const stranger = await browser.newContext({ baseURL: room.pages });
+    const visitor = await stranger.newPage();
+    await visitor.goto("/sign-in");
+    await setTheme(visitor, theme);
+    const found = await faults(visitor);
+    await stranger.close();
+    for (const name of ["rad", "anna", "lena", "audrey", "ada"]) {
+      const page = await signIn(name, { theme });
+      found.push(...(await walk(page)).map((fault) => `${name} at ${fault}`));
+    }
+    expect(found).toEqual([]);
+  });
+}
