@@ -42,7 +42,7 @@ impl Frame {
             title: title.to_owned(),
             dark: true,
             stylesheet: assets::address("dark.css"),
-            reading_script: assets::address("reading.js"),
+            reading_script: assets::address("desk.js"),
             icon: assets::address("icon.svg"),
             csrf: String::new(),
             person: None,
