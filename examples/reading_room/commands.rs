@@ -84,7 +84,7 @@ pub async fn obey(room: &Room, line: &str) -> anyhow::Result<Value> {
 /// A result of the test model with the fields that the test gives.
 fn result_of(room: &Room, given: Value) -> anyhow::Result<AiResult> {
     let mut result = json!({
-        "outcome": "normal", "score": 0.1, "threshold": 0.5, "findings": [], "breasts": [], "views": [], "regions": [],
+        "outcome": { "result": "normal" }, "score": 0.1, "threshold": 0.5, "findings": [], "breasts": [], "views": [], "regions": [],
         "heat_maps": [], "preprocessing": "test-v1", "inputs": [], "left_out": [], "provider": "cpu",
         "prepare_ms": 1.0, "infer_ms": 1.0, "at": room.clock.now(),
         "model": { "name": "test-model", "version": "1", "sha256": "00".repeat(32), "operating_point": "balanced" },

@@ -5,7 +5,7 @@ import { PASSWORD, Room, type RoomOptions } from "./room.ts";
 export { expect } from "@playwright/test";
 
 /** Signs somebody in through the form, in a browser context of their own. */
-export type SignIn = (name: string, options?: { theme?: "dark" | "light"; context?: BrowserContext }) => Promise<Page>;
+export type SignIn = (name: string, options?: { theme?: "dark" | "light"; context?: BrowserContext; room?: Room }) => Promise<Page>;
 
 interface Fixtures {
   roomOptions: RoomOptions;
@@ -32,8 +32,8 @@ export const test = base.extend<Fixtures>({
   expectedAnswers: async ({}, use) => use(new Set()),
   signIn: async ({ browser, room, complaints, expectedAnswers }, use) => {
     const opened: BrowserContext[] = [];
-    await use(async (name, { theme = "dark", context } = {}) => {
-      const own = context ?? (await fresh(browser, room));
+    await use(async (name, { theme = "dark", context, room: other } = {}) => {
+      const own = context ?? (await fresh(browser, other ?? room));
       if (!context) opened.push(own);
       const page = await own.newPage();
       listen(page, complaints, expectedAnswers);

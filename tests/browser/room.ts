@@ -49,7 +49,7 @@ export class Room {
     private readonly waiting: ((line: string) => void)[] = [],
   ) {}
 
-  static async open({ deadMs = 100, pace = 40 }: RoomOptions = {}): Promise<Room> {
+  static async open({ deadMs = 100, pace = 10 }: RoomOptions = {}): Promise<Room> {
     const folder = process.env.CARGO_TARGET_DIR ?? join(repository, "target");
     const program = join(folder, "debug", "examples", "reading_room");
     if (!existsSync(program)) throw new Error(`${program} is missing: cargo build --bins --examples`);
