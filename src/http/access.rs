@@ -84,6 +84,7 @@ pub const TABLE: &[Row] = &[
     post("/api/cases/next", READERS),
     get("/api/cases/{case_id}", CASES),
     get("/api/cases/{case_id}/events", CASES),
+    get("/api/cases/{case_id}/display", CASES),
     post("/api/cases/{case_id}/claim", READERS),
     post("/api/cases/{case_id}/heartbeat", READERS),
     post("/api/cases/{case_id}/release", READERS),
@@ -109,6 +110,14 @@ pub const TABLE: &[Row] = &[
     get("/api/studies/{study_instance_uid}/instances", ARRIVALS),
     get("/api/instances/{sop_instance_uid}/rendered", CASES),
     get("/api/instances/{sop_instance_uid}/heat-map", CASES),
+    get(
+        "/dicom-web/studies/{study_instance_uid}/series/{series_instance_uid}/instances/{sop_instance_uid}/frames/{frames}",
+        CASES,
+    ),
+    get(
+        "/dicom-web/studies/{study_instance_uid}/series/{series_instance_uid}/instances/{sop_instance_uid}/frames/{frames}/voi-lut",
+        CASES,
+    ),
     get("/api/quarantine", REFUSED),
     post("/api/quarantine/{id}/judge", REFUSED),
     get("/api/conflicts", REFUSED),

@@ -198,8 +198,9 @@ impl From<InvalidValue> for HttpError {
 /// Turns errors into pages for people: everything outside of the API.
 pub(super) async fn errors_as_pages(request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
-    let for_programs =
-        ["/api/", "/health/", "/metrics", "/assets/"].iter().any(|start| path.starts_with(start));
+    let for_programs = ["/api/", "/dicom-web/", "/health/", "/metrics", "/assets/"]
+        .iter()
+        .any(|start| path.starts_with(start));
     let sign_in_again = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
     let is_read = request.method() == axum::http::Method::GET;
     let response = next.run(request).await;

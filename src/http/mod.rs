@@ -12,9 +12,11 @@ mod caller;
 mod concordance;
 mod credentials;
 mod desk;
+mod dicom_web;
 mod error;
 mod guard;
 mod health;
+mod history;
 pub mod loopback_record;
 mod operations;
 mod refused;
@@ -25,6 +27,7 @@ mod sign_in;
 mod state;
 mod study_notices;
 mod study_status;
+mod visible;
 mod words;
 
 use std::net::SocketAddr;
@@ -83,7 +86,7 @@ fn all_routes() -> (Router<AppState>, Vec<(&'static str, String)>) {
         .get("/health/ready", health::ready)
         .get("/metrics", health::metrics)
         .get("/assets/{name}", assets::asset);
-    let pages = pages::add(pages);
+    let pages = dicom_web::add(pages::add(pages));
     let (api, mut routes) = api::router();
     routes.extend(pages.routes);
     (pages.router.merge(api), routes)
@@ -151,6 +154,25 @@ pub async fn serve(
 ) -> std::io::Result<()> {
     let service = router(state).into_make_service_with_connect_info::<SocketAddr>();
     axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned()).await
+}
+
+/// An instance for tests of what is made from one.
+#[cfg(test)]
+fn test_instance(uid: &str) -> crate::vocab::Instance {
+    crate::vocab::Instance {
+        sop_instance_uid: uid.parse().expect("a UID"),
+        sop_class_uid: "1.2.840.10008.5.1.4.1.1.1.2".parse().expect("a UID"),
+        study_instance_uid: "1.2.3".parse().expect("a UID"),
+        series_instance_uid: "1.2.3.1".parse().expect("a UID"),
+        transfer_syntax_uid: "1.2.840.10008.1.2.1".parse().expect("a UID"),
+        content_hash: "00".repeat(32),
+        size_bytes: 1,
+        calling_ae: "VAN1".parse().expect("a title"),
+        site: "north".parse().expect("a site"),
+        pathway: None,
+        received_at: crate::vocab::Timestamp::from_millis(0),
+        tags: crate::vocab::InstanceTags::default(),
+    }
 }
 
 #[cfg(test)]

@@ -39,6 +39,8 @@ pub struct Settings {
     pub render_side: u32,
     /// Longest side of a rendered image that a request may ask for, in pixels.
     pub render_side_most: u32,
+    /// Frames that one request of DICOMweb may ask for.
+    pub frames_per_request: usize,
     /// Hours of arrivals that the study status page shows.
     pub arrivals_hours: i64,
 }
@@ -61,6 +63,7 @@ impl Default for Settings {
             page_rows: 100,
             render_side: 1_600,
             render_side_most: 4_096,
+            frames_per_request: 8,
             arrivals_hours: 12,
         }
     }

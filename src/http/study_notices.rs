@@ -47,7 +47,8 @@ fn is_secondary_capture(class: &SopClassUid) -> bool {
     kind.is_some_and(|kind| kind == "7" || kind.starts_with("7."))
 }
 
-fn is_read_here(class: &SopClassUid) -> bool {
+/// Whether objects of a class are images that are read here.
+pub(super) fn is_read_here(class: &SopClassUid) -> bool {
     class.as_str().strip_prefix(STORAGE).is_some_and(|kind| READ_HERE.contains(&kind))
 }
 

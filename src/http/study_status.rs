@@ -12,6 +12,7 @@ use super::desk::looking_role;
 use super::error::HttpError;
 use super::state::AppState;
 use super::study_notices::{Notices, notices};
+use super::visible;
 use super::words;
 use crate::reading::{AiStatus, StudyStatusView, sees_everything, study_status};
 use crate::store::{CompletenessRule, HoldReason, MessageRow, Study};
@@ -98,7 +99,7 @@ pub(super) struct StatusBody {
     /// Study Instance UID.
     #[schema(value_type = String)]
     pub study_instance_uid: StudyInstanceUid,
-    /// Instances stored.
+    /// Instances stored, as far as the caller may see them.
     pub received_instances: i64,
     /// Whether the image set is complete.
     pub complete: bool,
@@ -144,11 +145,9 @@ pub(super) async fn status(
     caller: &Caller,
     uid: &StudyInstanceUid,
 ) -> Result<Status, HttpError> {
-    let study = state.store.study(uid).await?.ok_or(HttpError::NotFound)?;
-    if !caller.may_see(&study.site) {
-        return Err(HttpError::NotFound);
-    }
-    let Notices { reads_any, words: not_scored } = notices(&state.store.instances_of_study(uid).await?);
+    // A count of objects that are kept from a blind reader would tell of them, too.
+    let (study, instances) = visible::study(state, caller, uid).await?;
+    let Notices { reads_any, words: not_scored } = notices(&instances);
     let found = state.store.view_disagreements_of_study(uid).await?;
     let to_check: Vec<String> = found.iter().map(words::view_disagreement).collect();
     let conflicts = state.store.conflicts_of_study(uid).await?;
@@ -172,7 +171,7 @@ pub(super) async fn status(
     let view = view.map(|(view, _)| view);
     let body = StatusBody {
         study_instance_uid: study.study_instance_uid.clone(),
-        received_instances: study.instance_count,
+        received_instances: i64::try_from(instances.len()).unwrap_or(i64::MAX),
         complete: study.complete.is_some(),
         completeness_reason: study.complete.map(|(_, rule)| rule.code()),
         pathway: view.as_ref().map(|view| view.set.pathway).or(study.pathway),
@@ -292,7 +291,7 @@ pub(super) fn phases(status: &Status) -> Vec<Phase> {
 }
 
 fn received(status: &Status) -> Phase {
-    let count = status.study.instance_count;
+    let count = status.body.received_instances;
     let images = if count == 1 { "1 object".to_owned() } else { format!("{count} objects") };
     if status.body.conflicts > 0 {
         let words = format!(

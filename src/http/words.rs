@@ -95,7 +95,8 @@ pub(super) fn opinion(opinion: &Opinion) -> String {
     }
 }
 
-fn chest_finding(finding: &ChestFinding) -> String {
+/// A finding of a chest film in one line.
+pub(super) fn chest_finding(finding: &ChestFinding) -> String {
     let mut words = vec![finding.code.words().to_owned()];
     let place: Vec<String> = [
         finding.side.map(|side| side.code().to_owned()),

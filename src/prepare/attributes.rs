@@ -74,6 +74,8 @@ pub(super) struct Attributes {
     pub voi_lut: Option<LookupTable>,
     pub voi_function: VoiFunction,
     pub windows: Vec<Window>,
+    /// Window Center & Width Explanation (0028,1055), one for each of `windows`.
+    pub window_explanations: Vec<String>,
     /// Pixel Padding Value and, if present, Pixel Padding Range Limit; both as stored values.
     pub padding: Option<(i64, i64)>,
     /// Height of a pixel over its width (Pixel Aspect Ratio or spacing); 1 where unknown.
@@ -221,12 +223,14 @@ impl Attributes {
             modality_lut.is_none() && (signed || rescale_intercept.is_some_and(|intercept| intercept < 0.0));
         let centres = voi.decimals(0x0028_1050);
         let widths = voi.decimals(0x0028_1051);
-        let windows = centres
+        let explained = voi.texts(0x0028_1055).into_iter().chain(std::iter::repeat(String::new()));
+        let (windows, window_explanations) = centres
             .iter()
             .zip(&widths)
-            .map(|(&centre, &width)| Window { centre, width })
-            .filter(|w| w.width > 0.0)
-            .collect();
+            .zip(explained)
+            .map(|((&centre, &width), words)| (Window { centre, width }, words))
+            .filter(|(window, _)| window.width > 0.0)
+            .unzip();
         let voi_function = match voi.text(0x0028_1056).as_str() {
             "LINEAR_EXACT" => VoiFunction::LinearExact,
             "SIGMOID" => VoiFunction::Sigmoid,
@@ -287,6 +291,7 @@ impl Attributes {
             voi_lut: voi.item(0x0028_3010).and_then(|item| item.table(0x0028_3002, 0x0028_3006, voi_signed)),
             voi_function,
             windows,
+            window_explanations,
             padding,
             pixel_height_over_width: aspect.map(|(height, width)| height / width),
             pixel_spacing_mm: spacing,

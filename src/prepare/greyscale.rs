@@ -125,18 +125,16 @@ impl Display {
             (Choice::Reader(window), _, _) => {
                 Box::new(move |value| through_window(value, window, VoiFunction::Linear))
             }
-            // Without a window an 8-bit image is meant as it is; a deeper one uses a part of its range only.
-            (Choice::Object, None, None) if frame.bits > 8 => {
-                let (low, high) = percentiles(&modality, histogram, frame, attributes, 0.0, 100.0);
+            (Choice::Object, None, None) => {
+                let (low, high) = range_of(&modality, frame, attributes, histogram);
                 Box::new(range(low, high))
             }
             (Choice::Percentiles(low, high), _, _) => {
                 let (low, high) = percentiles(&modality, histogram, frame, attributes, low, high);
                 Box::new(range(low, high))
             }
-            (Choice::Object | Choice::FullRange, _, _) => {
-                let low = modality.iter().copied().fold(f64::INFINITY, f64::min);
-                let high = modality.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            (Choice::FullRange, _, _) => {
+                let (low, high) = whole_range(&modality);
                 Box::new(range(low, high))
             }
         };
@@ -163,6 +161,30 @@ impl Display {
     }
 }
 
+/// From which modality value to which an object without a window is shown. The histogram is that of every pixel.
+pub(super) fn value_range(frame: &Frame<'_>, attributes: &Attributes, histogram: &Histogram) -> (f64, f64) {
+    range_of(&modality_values(frame, attributes), frame, attributes, histogram)
+}
+
+/// Without a window an 8-bit image is meant as it is; a deeper one uses a part of its range only.
+fn range_of(
+    modality: &[f64],
+    frame: &Frame<'_>,
+    attributes: &Attributes,
+    histogram: &Histogram,
+) -> (f64, f64) {
+    if frame.bits > 8 {
+        percentiles(modality, histogram, frame, attributes, 0.0, 100.0)
+    } else {
+        whole_range(modality)
+    }
+}
+
+fn whole_range(modality: &[f64]) -> (f64, f64) {
+    let low = modality.iter().copied().fold(f64::INFINITY, f64::min);
+    (low, modality.iter().copied().fold(f64::NEG_INFINITY, f64::max))
+}
+
 /// Window (PS3.3 C.11.2.1.2.1 linear, C.11.2.1.3.2 linear exact, C.11.2.1.3.1 sigmoid), scaled to 0 to 1.
 fn through_window(value: f64, window: Window, function: VoiFunction) -> f64 {
     let Window { centre, width } = window;
@@ -184,7 +206,7 @@ fn through_window(value: f64, window: Window, function: VoiFunction) -> f64 {
 }
 
 /// An entry, the first below the table and the last above it (PS3.3 C.11.1.1, C.11.2.1.1).
-fn look_up(table: &LookupTable, input: i64) -> f64 {
+pub(super) fn look_up(table: &LookupTable, input: i64) -> f64 {
     let last = table.entries.len().saturating_sub(1);
     let at = usize::try_from(input.saturating_sub(table.first)).unwrap_or(0).min(last);
     f64::from(table.entries.get(at).copied().unwrap_or(0))

@@ -18,6 +18,7 @@ mod limits;
 mod mapping;
 mod prepared;
 mod quality;
+mod raw_frame;
 mod render;
 mod resample;
 mod scope;
@@ -30,10 +31,11 @@ pub use input::{prepare_file, prepare_file_for};
 pub use limits::Limits;
 pub use mapping::PixelMapping;
 pub use prepared::{
-    FrameAttributes, PixelRegion, Prepared, QualityStatistics, RawFrame, RenderError, RenderRequest,
-    RenderedImage, Timings, Window,
+    FrameAttributes, NamedWindow, PixelRegion, Prepared, QualityStatistics, RawFrame, RenderError,
+    RenderRequest, RenderedImage, Timings, VoiTable, Window,
 };
-pub use render::{png_of, png_of_colour, raw_frame, render_file};
+pub use raw_frame::{raw_frame, voi_table};
+pub use render::{png_of, png_of_colour, render_file};
 pub use scope::{BodyPart, QualityLimits, Scope};
 pub use spec::{
     AspectRule, Dtype, InputSpec, InvalidSpec, Layout, PhotometricRule, ResizeFilter, ValueRange,

@@ -2,7 +2,14 @@
 
 use crate::vocab::{NotProcessed, NotProcessedReason};
 
+use super::attributes::LookupTable;
 use super::mapping::PixelMapping;
+
+impl VoiTable {
+    pub(super) fn of(table: &LookupTable) -> Self {
+        Self { first: table.first, entries: table.entries.len(), bits: table.bits }
+    }
+}
 
 /// One image, ready for a model.
 #[derive(Debug, Clone, PartialEq)]
@@ -77,6 +84,28 @@ pub struct Window {
     pub width: f64,
 }
 
+/// A window of the object with what it is for.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct NamedWindow {
+    /// Window Center (0028,1050).
+    pub centre: f64,
+    /// Window Width (0028,1051), above zero.
+    pub width: f64,
+    /// Window Center & Width Explanation (0028,1055); empty where absent.
+    pub explanation: String,
+}
+
+/// A VOI LUT of the object (PS3.3 C.11.2.1.1), without its entries.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct VoiTable {
+    /// First modality value mapped.
+    pub first: i64,
+    /// How many entries there are.
+    pub entries: usize,
+    /// Bits of an entry, which fix the output range.
+    pub bits: u32,
+}
+
 /// What to render.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -128,20 +157,28 @@ pub struct FrameAttributes {
     pub bytes_per_sample: u32,
     /// Bits Stored (0028,0101).
     pub bits_stored: u32,
-    /// Whether samples are two's complement.
+    /// Whether samples are two's complement, extended to the whole sample.
     pub signed: bool,
     /// Photometric Interpretation (0028,0004), as sent; `MONOCHROME2` where colour was reduced to luminance.
     pub photometric: String,
+    /// Whether a Modality LUT was applied: the samples are its output then, and not the stored values.
+    pub modality_lut_applied: bool,
     /// Rescale Slope (0028,1053), 1 where absent.
     pub rescale_slope: f64,
     /// Rescale Intercept (0028,1052), 0 where absent.
     pub rescale_intercept: f64,
-    /// The object's windows, in its order of preference.
-    pub windows: Vec<Window>,
+    /// The object's windows, in its order of preference; where it has none and no VOI LUT, the one that it is drawn by.
+    pub windows: Vec<NamedWindow>,
+    /// Whether the window is ours and not the object's.
+    pub window_derived: bool,
     /// VOI LUT Function (0028,1056), `LINEAR` where absent.
     pub voi_lut_function: String,
-    /// Pixel Padding Value (0028,0120).
+    /// The lower end of the padding.
     pub pixel_padding_value: Option<i64>,
+    /// Pixel Padding Value (0028,0120) and Pixel Padding Range Limit (0028,0121), both included, the lower one first.
+    pub pixel_padding_range: Option<(i64, i64)>,
+    /// The object's VOI LUT, which goes before its windows.
+    pub voi_lut: Option<VoiTable>,
     /// Millimetres between rows and between columns (Imager Pixel Spacing or Pixel Spacing).
     pub pixel_spacing_mm: Option<(f64, f64)>,
 }

@@ -2,15 +2,13 @@
 
 use std::path::Path;
 
-use super::attributes::{Attributes, PixelLayout, Reader, VoiFunction};
+use super::attributes::{Attributes, PixelLayout, Reader};
 use super::dataset::SourceBytes;
-use super::decode::{self, Frame, Samples};
+use super::decode::{self, Frame};
 use super::greyscale::{Choice, Display, Histogram, looks_at_values};
 use super::input::{has_pixels, read_source, refused, undecodable};
 use super::limits::Limits;
-use super::prepared::{
-    FrameAttributes, PixelRegion, RawFrame, RenderError, RenderRequest, RenderedImage, refusal,
-};
+use super::prepared::{PixelRegion, RenderError, RenderRequest, RenderedImage, refusal};
 use super::resample::{Axis, Resampler};
 use super::spec::ResizeFilter;
 use crate::vocab::NotProcessedReason as Reason;
@@ -70,47 +68,19 @@ pub fn render_file(
     Ok(RenderedImage { width, height, grey, png })
 }
 
-/// Decodes one frame at its original depth, with the attributes that a viewer shows it by.
-pub fn raw_frame(path: &Path, frame: u32, limits: &Limits) -> Result<RawFrame, RenderError> {
-    let source = read_source(path, limits).map_err(RenderError::NotDecoded)?;
-    let Opened { frame, layout, attributes } = open_frame(&source, frame, limits)?;
-    let (columns, rows, bits, signed, colour) =
-        (frame.columns, frame.rows, frame.bits, frame.signed, frame.colour);
-    let unreadable = |error| RenderError::NotDecoded(refused(error));
-    let (bytes_per_sample, samples) = match frame.into_samples().map_err(unreadable)? {
-        Samples::U8(samples) => (1, samples),
-        Samples::U16(samples) => (2, samples.iter().flat_map(|v| v.to_le_bytes()).collect()),
-    };
-    let attributes = FrameAttributes {
-        columns,
-        rows,
-        frames: layout.frames,
-        bytes_per_sample,
-        bits_stored: bits,
-        signed,
-        photometric: if colour { "MONOCHROME2".into() } else { layout.photometric },
-        rescale_slope: attributes.rescale_slope.unwrap_or(1.0),
-        rescale_intercept: attributes.rescale_intercept.unwrap_or(0.0),
-        windows: attributes.windows,
-        voi_lut_function: match attributes.voi_function {
-            VoiFunction::Linear => "LINEAR",
-            VoiFunction::LinearExact => "LINEAR_EXACT",
-            VoiFunction::Sigmoid => "SIGMOID",
-        }
-        .into(),
-        pixel_padding_value: attributes.padding.map(|(low, _)| low),
-        pixel_spacing_mm: attributes.pixel_spacing_mm,
-    };
-    Ok(RawFrame { attributes, samples })
+/// A decoded frame with what was read beside it.
+pub(super) struct Opened<'a> {
+    pub frame: Frame<'a>,
+    pub layout: PixelLayout,
+    pub attributes: Attributes,
 }
 
-struct Opened<'a> {
-    frame: Frame<'a>,
-    layout: PixelLayout,
-    attributes: Attributes,
-}
-
-fn open_frame<'a>(source: &'a SourceBytes, number: u32, limits: &Limits) -> Result<Opened<'a>, RenderError> {
+/// Decodes frame `number` (from 1) of a file that was read.
+pub(super) fn open_frame<'a>(
+    source: &'a SourceBytes,
+    number: u32,
+    limits: &Limits,
+) -> Result<Opened<'a>, RenderError> {
     let set = source.parse(limits).map_err(|error| RenderError::NotDecoded(undecodable(&error)))?;
     let reader = Reader { set: &set, big_endian: source.encoding.big_endian };
     if !has_pixels(&set) {

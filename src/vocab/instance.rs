@@ -74,6 +74,31 @@ pub struct InstanceTags {
     pub manufacturer_model: String,
     /// Whether the object has Pixel Data, Float Pixel Data or Double Float Pixel Data.
     pub has_pixels: bool,
+    /// Pixel Spacing (0028,0030), row spacing, then column spacing, in mm, backslash separated as sent.
+    pub pixel_spacing: String,
+    /// Imager Pixel Spacing (0018,1164), the same at the front of the detector.
+    pub imager_pixel_spacing: String,
+    /// Estimated Radiographic Magnification Factor (0018,1114).
+    pub magnification: String,
+    /// Pixel Spacing Calibration Type (0028,0A02): `GEOMETRY` or `FIDUCIAL`.
+    pub spacing_calibration: String,
+    /// Patient Orientation (0020,0020), where rows and columns run to, backslash separated.
+    pub patient_orientation: String,
+    /// Acquisition Date (0008,0022), `YYYYMMDD`.
+    pub acquisition_date: String,
+    /// Acquisition Time (0008,0032).
+    pub acquisition_time: String,
+    /// Content Date (0008,0023), `YYYYMMDD`.
+    pub content_date: String,
+    /// Content Time (0008,0033).
+    pub content_time: String,
+    /// Acquisition Number (0020,0012).
+    pub acquisition_number: Option<i64>,
+    /// Additional Patient History (0010,21B0), with its line breaks.
+    pub patient_history: String,
+    /// Reason for Study (0032,1030), else Reason for the Requested Procedure (0040,1002), at the root or in the first
+    /// item of Request Attributes Sequence (0040,0275).
+    pub reason_for_study: String,
 }
 
 /// A stored instance, as registered by the receiver.

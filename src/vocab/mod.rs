@@ -14,6 +14,7 @@ mod identity;
 mod instance;
 mod opinion;
 mod refused;
+mod spacing;
 mod uid;
 mod view;
 
@@ -34,6 +35,7 @@ pub use opinion::{
     TechnicalReason, ViewRecall,
 };
 pub use refused::{RefusalPhase, RefusedObject, RefusedUsage};
+pub use spacing::{Spacing, SpacingKind};
 pub use uid::{SeriesInstanceUid, SopClassUid, SopInstanceUid, StudyInstanceUid, TransferSyntaxUid};
 pub use view::{Laterality, MammoView, Pathway, Projection, Side, ViewDisagreement};
 

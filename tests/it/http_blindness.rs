@@ -67,7 +67,9 @@ async fn look(
             .replace("{study_instance_uid}", made.study.as_str())
             .replace("{read_id}", "00000000-0000-7000-8000-000000000001")
             .replace("{message_id}", "00000000-0000-7000-8000-000000000001")
+            .replace("{series_instance_uid}", "1.2.3.1.1")
             .replace("{sop_instance_uid}", "1.2.3.1.1.0")
+            .replace("{frames}", "1")
             .replace("{name}", "dark.css");
         let acts = *method != "GET";
         // Acts that would move the case on are asked for without what they need.

@@ -12,10 +12,14 @@ use crate::http_world::{ai_says, make_case_of, record};
 pub fn archived(service: &Service) -> String {
     let file =
         std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("sample-dicom/chest-normal/chest-101-PA.dcm");
-    let bytes = std::fs::read(file).unwrap();
+    archive(service, &std::fs::read(file).unwrap())
+}
+
+/// A file in the archive of the service; its hash.
+pub fn archive(service: &Service, bytes: &[u8]) -> String {
     let incoming = Incoming::open(&service.archive).unwrap();
     let mut draft = incoming.begin().unwrap();
-    draft.append(&[&bytes]).unwrap();
+    draft.append(&[bytes]).unwrap();
     incoming.publish(vec![draft.seal().unwrap()]).remove(0).unwrap().hash
 }
 

@@ -8,7 +8,7 @@ use doubleread::http::{self, AppState, Parts};
 use doubleread::prepare::worker::Pool;
 use doubleread::store::{NewUser, Store, sqlite_url};
 use doubleread::vocab::{Clock, FixedClock, Role, Timestamp, UserId};
-use reqwest::header::{HeaderMap, LOCATION, SET_COOKIE};
+use reqwest::header::{HeaderMap, HeaderName, LOCATION, SET_COOKIE};
 use reqwest::{Client, Method, StatusCode};
 use tokio_util::sync::CancellationToken;
 
@@ -134,6 +134,13 @@ pub struct Answer {
     pub text: String,
 }
 
+/// An answer that is no text.
+pub struct Bytes {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub bytes: Vec<u8>,
+}
+
 impl Answer {
     /// The body as JSON.
     pub fn json(&self) -> serde_json::Value {
@@ -172,6 +179,17 @@ impl Visitor {
         let response =
             request.header("cookie", self.cookie.clone().unwrap_or_default()).send().await.unwrap();
         (response.status(), response.bytes().await.unwrap().to_vec())
+    }
+    /// Reads something that is no text, with headers.
+    pub async fn get_as(&self, path: &str, headers: &[(HeaderName, &str)]) -> Bytes {
+        let mut request = self.client.get(format!("{}{path}", self.base));
+        request = request.header("cookie", self.cookie.clone().unwrap_or_default());
+        for (name, value) in headers {
+            request = request.header(name.clone(), *value);
+        }
+        let response = request.send().await.unwrap();
+        let (status, headers) = (response.status(), response.headers().clone());
+        Bytes { status, headers, bytes: response.bytes().await.unwrap().to_vec() }
     }
     /// Sends JSON with the token of the session.
     pub async fn post(&mut self, path: &str, body: serde_json::Value) -> Answer {

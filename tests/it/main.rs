@@ -9,6 +9,7 @@ mod infer_models;
 mod model_cli;
 mod model_parity;
 mod http_blindness;
+mod http_display;
 mod http_images;
 mod http_journey;
 mod http_refused;

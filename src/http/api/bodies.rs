@@ -4,6 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::http::desk::Subject;
+use crate::http::history::{History, history};
 use crate::reading::CaseView;
 use crate::store::{CaseRow, StoredCase, Study};
 use crate::vocab::{
@@ -107,6 +108,8 @@ pub(super) struct CaseBody {
     case: CaseView,
     /// Whose it is.
     patient: PatientBody,
+    /// What was said of the patient when the images were asked for, as it came with them.
+    history: Vec<History>,
     /// Its images, in hanging order.
     images: Vec<ImageBody>,
 }
@@ -119,6 +122,7 @@ impl CaseBody {
             claim_token: view.case().claim.as_ref().map(|claim| claim.token.to_string()),
             case: view,
             patient: PatientBody::from(&subject.study),
+            history: history(&subject.images),
             images: subject.images.iter().map(ImageBody::from).collect(),
         }
     }

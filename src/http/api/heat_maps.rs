@@ -11,10 +11,11 @@ use base64::engine::general_purpose::STANDARD;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::images::{ai_for, instance_for};
+use super::images::ai_for;
 use crate::http::caller::Caller;
 use crate::http::error::{ErrorBody, HttpError};
 use crate::http::state::AppState;
+use crate::http::visible;
 use crate::prepare::png_of_colour;
 
 /// Amber, which no grey of a film is.
@@ -37,7 +38,7 @@ async fn heat_map(
     caller: Caller,
     Path(uid): Path<String>,
 ) -> Result<Response, HttpError> {
-    let instance = instance_for(&state, &caller, &uid).await?;
+    let instance = visible::instance(&state, &caller, &uid).await?;
     let result = ai_for(&state, &caller, &instance).await?;
     let map =
         result.heat_maps.into_iter().find(|map| map.place.sop_instance_uid == instance.sop_instance_uid);

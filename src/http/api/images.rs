@@ -14,9 +14,10 @@ use crate::http::caller::Caller;
 use crate::http::desk;
 use crate::http::error::{ErrorBody, HttpError};
 use crate::http::state::AppState;
+use crate::http::visible;
 use crate::prepare::worker::Urgency;
 use crate::prepare::{PixelRegion, RenderError, RenderRequest, RenderedImage, Window, png_of};
-use crate::vocab::{AiResult, Instance, Region, SopInstanceUid};
+use crate::vocab::{AiResult, Instance, Region};
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(rendered))
@@ -81,7 +82,7 @@ async fn rendered(
     Query(how): Query<HowToShow>,
     headers: HeaderMap,
 ) -> Result<Response, HttpError> {
-    let instance = instance_for(&state, &caller, &uid).await?;
+    let instance = visible::instance(&state, &caller, &uid).await?;
     let request = how.request(&state)?;
     let regions = match how.overlay {
         true => {
@@ -111,7 +112,8 @@ async fn rendered(
     Ok((headers, png).into_response())
 }
 
-fn not_shown(error: RenderError) -> HttpError {
+/// The answer to an image that can't be shown.
+pub(in crate::http) fn not_shown(error: RenderError) -> HttpError {
     match error {
         RenderError::NotDecoded(refusal) => HttpError::NotRenderable {
             code: refusal.reason.code(),
@@ -122,20 +124,6 @@ fn not_shown(error: RenderError) -> HttpError {
         }
         RenderError::BadRequest(problem) => HttpError::BadRequest(problem),
     }
-}
-
-/// An instance that the caller may see; one of another site is not there (S08).
-pub(super) async fn instance_for(
-    state: &AppState,
-    caller: &Caller,
-    uid: &str,
-) -> Result<Instance, HttpError> {
-    let uid: SopInstanceUid = uid.parse().map_err(|_| HttpError::NotFound)?;
-    let instance = state.store.instance(&uid).await?.ok_or(HttpError::NotFound)?;
-    if !caller.may_see(&instance.site) {
-        return Err(HttpError::NotFound);
-    }
-    Ok(instance)
 }
 
 /// What the AI said of the case of an image, where the caller's view of that case holds it.

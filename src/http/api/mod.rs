@@ -3,6 +3,9 @@
 mod audit;
 mod bodies;
 mod cases;
+mod display;
+mod display_image;
+mod display_stages;
 mod heat_maps;
 mod images;
 mod operations;
@@ -18,6 +21,8 @@ use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 
 use super::state::AppState;
+
+pub(super) use images::not_shown;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -55,6 +60,7 @@ pub(super) fn router() -> (Router<AppState>, Vec<(&'static str, String)>) {
         .merge(cases::router())
         .merge(reads::router())
         .merge(studies::router())
+        .merge(display::router())
         .merge(images::router())
         .merge(heat_maps::router())
         .merge(audit::router())

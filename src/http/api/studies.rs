@@ -10,6 +10,7 @@ use crate::http::caller::Caller;
 use crate::http::error::{ErrorBody, HttpError};
 use crate::http::state::AppState;
 use crate::http::study_status::{StatusBody, status};
+use crate::http::visible;
 use crate::vocab::StudyInstanceUid;
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
@@ -59,7 +60,7 @@ async fn one(
     Ok(Json(status(&state, &caller, &uid).await?.body))
 }
 
-/// The stored instances of a study, in order of arrival.
+/// The stored instances of a study that the caller may see, in order of arrival.
 #[utoipa::path(get, path = "/api/studies/{study_instance_uid}/instances", tag = "studies",
     params(("study_instance_uid" = String, Path)), responses(
     (status = 200, description = "instances with their attributes and content hashes", body = Object),
@@ -70,8 +71,6 @@ async fn instances(
     Path(uid): Path<String>,
 ) -> Result<Json<serde_json::Value>, HttpError> {
     let uid: StudyInstanceUid = uid.parse().map_err(|_| HttpError::NotFound)?;
-    let study = state.store.study(&uid).await?.filter(|study| caller.may_see(&study.site));
-    let study = study.ok_or(HttpError::NotFound)?;
-    let instances = state.store.instances_of_study(&study.study_instance_uid).await?;
+    let (_, instances) = visible::study(&state, &caller, &uid).await?;
     Ok(Json(serde_json::json!({ "study_instance_uid": uid, "instances": instances })))
 }

@@ -10,6 +10,7 @@ use crate::http::caller::Caller;
 use crate::http::error::HttpError;
 use crate::http::state::AppState;
 use crate::http::study_status::{Phase, Status, Tone, phases, status};
+use crate::http::visible;
 use crate::http::words;
 
 /// One study in the list: the phase that it has reached, or the one that failed.
@@ -144,10 +145,8 @@ pub(super) async fn one(
     facts.push(("Site", study.site.to_string()));
     facts.push(("Sent by", study.calling_ae.to_string()));
     facts.push(("Last image", look.time(study.last_arrival_at)));
-    let instances = state
-        .store
-        .instances_of_study(&uid)
-        .await?
+    let (_, instances) = visible::study(&state, &caller, &uid).await?;
+    let instances = instances
         .into_iter()
         .map(|instance| InstanceLine {
             uid: instance.sop_instance_uid.to_string(),

@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use rustix::process::{Resource, Rlimit, setrlimit};
 
 use super::super::input::prepare_file_for;
-use super::super::render::{raw_frame, render_file};
+use super::super::raw_frame::{raw_frame, voi_table};
+use super::super::render::render_file;
 use super::wire::{Answer, MAX_HEADER_BYTES, Request, What};
 
 /// Runs the child until its standard input ends. The argument after [`super::ARGUMENT`] is its memory limit in bytes.
@@ -48,6 +49,7 @@ fn serve(input: &mut impl Read, output: &mut impl Write) -> io::Result<()> {
             }
             What::Render(request) => Answer::of_rendered(render_file(&path, &request, &limits)),
             What::RawFrame { frame } => Answer::of_raw(raw_frame(&path, frame, &limits)),
+            What::VoiTable { frame } => Answer::of_table(voi_table(&path, frame, &limits)),
         };
         let header = serde_json::to_vec(&answer)?;
         let header_length = u32::try_from(header.len()).map_err(|_| io::ErrorKind::InvalidData)?;

@@ -156,6 +156,21 @@ impl Pool {
         }
     }
 
+    /// [`super::super::voi_table`] in a child; frames count from 1.
+    pub async fn voi_table(
+        &self,
+        path: &Path,
+        frame: u32,
+        urgency: Urgency,
+    ) -> Result<Option<Vec<u8>>, RenderError> {
+        match self.ask(path, What::VoiTable { frame }, urgency).await {
+            Ok((Answer::Table { present }, entries)) => Ok(present.then_some(entries)),
+            Ok((Answer::NotRendered(error), _)) => Err(error),
+            Ok(_) => Err(RenderError::NotDecoded(undecodable(&Fault::BadAnswer))),
+            Err(fault) => Err(RenderError::NotDecoded(undecodable(&fault))),
+        }
+    }
+
     /// Queues a request and waits for its answer. A caller who leaves takes the request out of the queue.
     async fn ask(&self, path: &Path, what: What, urgency: Urgency) -> Reply {
         let request = Request { path: path.to_owned(), limits: self.settings.limits.clone(), what };

@@ -31,6 +31,9 @@ pub(super) enum What {
     RawFrame {
         frame: u32,
     },
+    VoiTable {
+        frame: u32,
+    },
 }
 
 /// Header of an answer; the numbers and pixels are its body.
@@ -40,6 +43,7 @@ pub(super) enum Answer {
     Prepared(Vec<Result<PreparedHeader, NotProcessed>>),
     Rendered { width: u32, height: u32, grey_bytes: usize },
     Raw(FrameAttributes),
+    Table { present: bool },
     NotRendered(RenderError),
 }
 
@@ -84,6 +88,14 @@ impl Answer {
     pub fn of_raw(result: Result<RawFrame, RenderError>) -> (Self, Vec<u8>) {
         match result {
             Ok(RawFrame { attributes, samples }) => (Self::Raw(attributes), samples),
+            Err(error) => (Self::NotRendered(error), Vec::new()),
+        }
+    }
+
+    /// Header and body of a table: its entries.
+    pub fn of_table(result: Result<Option<Vec<u8>>, RenderError>) -> (Self, Vec<u8>) {
+        match result {
+            Ok(entries) => (Self::Table { present: entries.is_some() }, entries.unwrap_or_default()),
             Err(error) => (Self::NotRendered(error), Vec::new()),
         }
     }

@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 
 /// Most bytes kept of one value.
 const MOST_KEPT: usize = 1024;
+/// Most bytes kept of a long text (LT holds at most 10,240 characters, PS3.5 section 6.2).
+const MOST_KEPT_OF_TEXT: usize = 40_960;
 /// Most code items kept of the view sequences.
 const MOST_CODES: usize = 16;
 
@@ -21,6 +23,8 @@ pub(super) enum Place {
     ViewCode,
     /// An item of View Modifier Code Sequence (0054,0222), at the root or in View Code Sequence.
     ViewModifier,
+    /// An item of Request Attributes Sequence (0040,0275).
+    Request,
     Elsewhere,
 }
 
@@ -28,10 +32,12 @@ impl Place {
     pub fn of_path(path: (Option<Tag>, Option<Tag>, Option<Tag>)) -> Self {
         const VIEW: Option<Tag> = Some(Tag(0x0054, 0x0220));
         const MODIFIER: Option<Tag> = Some(Tag(0x0054, 0x0222));
+        const REQUEST: Option<Tag> = Some(Tag(0x0040, 0x0275));
         match path {
             (None, _, _) => Self::Root,
             (VIEW, None, _) => Self::ViewCode,
             (VIEW, MODIFIER, None) | (MODIFIER, None, _) => Self::ViewModifier,
+            (REQUEST, None, _) => Self::Request,
             _ => Self::Elsewhere,
         }
     }
@@ -66,6 +72,8 @@ const SERIES: Tag = Tag(0x0020, 0x000E);
 const CHARACTER_SET: Tag = Tag(0x0008, 0x0005);
 const CODE_VALUE: Tag = Tag(0x0008, 0x0100);
 const CODE_MEANING: Tag = Tag(0x0008, 0x0104);
+const HISTORY: Tag = Tag(0x0010, 0x21B0);
+const REASON_FOR_PROCEDURE: Tag = Tag(0x0040, 0x1002);
 
 /// Tags kept of the data set itself.
 const ROOT_TAGS: &[Tag] = &[
@@ -74,7 +82,11 @@ const ROOT_TAGS: &[Tag] = &[
     CLASS,
     INSTANCE,
     Tag(0x0008, 0x0020),
+    Tag(0x0008, 0x0022),
+    Tag(0x0008, 0x0023),
     Tag(0x0008, 0x0030),
+    Tag(0x0008, 0x0032),
+    Tag(0x0008, 0x0033),
     Tag(0x0008, 0x0050),
     Tag(0x0008, 0x0060),
     Tag(0x0008, 0x0068),
@@ -88,20 +100,29 @@ const ROOT_TAGS: &[Tag] = &[
     Tag(0x0010, 0x0030),
     Tag(0x0010, 0x0040),
     Tag(0x0010, 0x1010),
+    HISTORY,
     Tag(0x0018, 0x0015),
+    Tag(0x0018, 0x1114),
+    Tag(0x0018, 0x1164),
     Tag(0x0018, 0x5101),
     STUDY,
     SERIES,
     Tag(0x0020, 0x0011),
+    Tag(0x0020, 0x0012),
     Tag(0x0020, 0x0013),
+    Tag(0x0020, 0x0020),
     Tag(0x0020, 0x0060),
     Tag(0x0020, 0x0062),
     Tag(0x0028, 0x0004),
     Tag(0x0028, 0x0008),
     Tag(0x0028, 0x0010),
     Tag(0x0028, 0x0011),
+    Tag(0x0028, 0x0030),
     Tag(0x0028, 0x0101),
+    Tag(0x0028, 0x0A02),
     Tag(0x0028, 0x1300),
+    Tag(0x0032, 0x1030),
+    REASON_FOR_PROCEDURE,
 ];
 
 /// Attributes that must not be there twice: a second reader might take the other one.
@@ -137,6 +158,7 @@ impl Picked {
             Place::ViewCode | Place::ViewModifier => {
                 (tag == CODE_VALUE || tag == CODE_MEANING) && item <= MOST_CODES
             }
+            Place::Request => tag == REASON_FOR_PROCEDURE && item <= 1,
             Place::Elsewhere => false,
         };
         if !wanted || self.values.iter().any(|v| v.place == place && v.item == item && v.tag == tag) {
@@ -149,7 +171,8 @@ impl Picked {
     /// Appends a piece of a value that is kept.
     pub(super) fn append(&mut self, wanted: Wanted, piece: &[u8]) {
         let Some(value) = self.values.get_mut(wanted) else { return };
-        let room = MOST_KEPT.saturating_sub(value.bytes.len());
+        let most = if value.tag == HISTORY { MOST_KEPT_OF_TEXT } else { MOST_KEPT };
+        let room = most.saturating_sub(value.bytes.len());
         value.cut |= piece.len() > room;
         value.bytes.extend_from_slice(piece.get(..room).unwrap_or(piece));
     }
@@ -215,6 +238,16 @@ impl Picked {
         let number = |group: u16, element: u16| {
             self.value(Place::Root, Tag(group, element)).and_then(number_of).unwrap_or(0)
         };
+        let history = self.value(Place::Root, HISTORY).map(|v| {
+            let text = decoder.decode_lines(&v.bytes, v.vr);
+            // What was cut must not read as the whole.
+            if v.cut { format!("{text} [cut]") } else { text }
+        });
+        let in_request = self
+            .value(Place::Request, REASON_FOR_PROCEDURE)
+            .map(|v| decoder.decode(&v.bytes, v.vr))
+            .unwrap_or_default();
+        let reasons = [root(0x0032, 0x1030), root(0x0040, 0x1002), in_request];
         let codes = |place: Place| {
             let last = self.items.get(&place).copied().unwrap_or(0).min(MOST_CODES);
             let one = |item: usize, tag: Tag| {
@@ -261,6 +294,18 @@ impl Picked {
             manufacturer: root(0x0008, 0x0070),
             manufacturer_model: root(0x0008, 0x1090),
             has_pixels: self.has_pixels,
+            pixel_spacing: root(0x0028, 0x0030),
+            imager_pixel_spacing: root(0x0018, 0x1164),
+            magnification: root(0x0018, 0x1114),
+            spacing_calibration: root(0x0028, 0x0A02),
+            patient_orientation: root(0x0020, 0x0020),
+            acquisition_date: root(0x0008, 0x0022),
+            acquisition_time: root(0x0008, 0x0032),
+            content_date: root(0x0008, 0x0023),
+            content_time: root(0x0008, 0x0033),
+            acquisition_number: root(0x0020, 0x0012).parse().ok(),
+            patient_history: history.unwrap_or_default(),
+            reason_for_study: reasons.into_iter().find(|reason| !reason.is_empty()).unwrap_or_default(),
         }
     }
 }

@@ -125,6 +125,33 @@ fn deflated(bytes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
+fn history_and_reason_are_kept_whole_with_their_lines() {
+    let long = "a".repeat(5_000);
+    for syntax in [EXPLICIT, IMPLICIT, BIG] {
+        let bytes = identity(syntax)
+            .text((0x0010, 0x21B0), "LT", &format!("Lump left\r\nfor a month\x0c{long}"))
+            .text((0x0018, 0x1164), "DS", r"0.1\0.2")
+            .text((0x0020, 0x0020), "CS", r"P\FL")
+            .head((0x0040, 0x0275), "SQ", u32::MAX)
+            .mark(0xE000, u32::MAX)
+            .text((0x0040, 0x1002), "LO", "Screening")
+            .mark(0xE00D, 0)
+            .mark(0xE000, u32::MAX)
+            .text((0x0040, 0x1002), "LO", "Another request")
+            .mark(0xE00D, 0)
+            .mark(0xE0DD, 0)
+            .bytes;
+        let tags = scan_in(syntax, &bytes, 7).unwrap().tags();
+        assert_eq!(tags.patient_history, format!("Lump left\nfor a month\n{long}"));
+        assert_eq!(tags.reason_for_study, "Screening");
+        assert_eq!(
+            (tags.imager_pixel_spacing.as_str(), tags.patient_orientation.as_str()),
+            (r"0.1\0.2", r"P\FL")
+        );
+    }
+}
+
+#[test]
 fn the_attributes_are_picked_in_every_encoding_and_in_pieces_of_any_size() {
     for syntax in [EXPLICIT, IMPLICIT, BIG] {
         for undefined in [true, false] {

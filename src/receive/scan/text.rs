@@ -30,10 +30,20 @@ impl Decoder {
 
     /// The text of a value.
     pub fn decode(&self, bytes: &[u8], vr: VR) -> String {
-        let by_set = matches!(vr, VR::LO | VR::LT | VR::PN | VR::SH | VR::ST | VR::UC | VR::UT | VR::UN);
-        let text = if by_set { self.decode_by_set(bytes) } else { String::from_utf8_lossy(bytes).into() };
-        let clean: String = text.chars().filter(|c| !c.is_control()).collect();
+        let clean: String = self.raw(bytes, vr).chars().filter(|c| !c.is_control()).collect();
         clean.trim().to_owned()
+    }
+
+    /// The text of a value of several lines (ST, LT, UT), which end in CR, LF or both (PS3.5 section 6.1.3).
+    pub fn decode_lines(&self, bytes: &[u8], vr: VR) -> String {
+        let text = self.raw(bytes, vr).replace("\r\n", "\n").replace(['\r', '\u{c}'], "\n");
+        let clean: String = text.chars().filter(|c| *c == '\n' || !c.is_control()).collect();
+        clean.trim().to_owned()
+    }
+
+    fn raw(&self, bytes: &[u8], vr: VR) -> String {
+        let by_set = matches!(vr, VR::LO | VR::LT | VR::PN | VR::SH | VR::ST | VR::UC | VR::UT | VR::UN);
+        if by_set { self.decode_by_set(bytes) } else { String::from_utf8_lossy(bytes).into() }
     }
 
     fn decode_by_set(&self, bytes: &[u8]) -> String {
