@@ -21,6 +21,7 @@ pub mod loopback_record;
 mod operations;
 mod refused;
 mod opinion_form;
+mod opinions;
 mod pages;
 mod settings;
 mod sign_in;

@@ -6,15 +6,18 @@
 use std::str::FromStr;
 
 use super::error::HttpError;
+use super::opinions::Said;
 use crate::vocab::{
-    Assessment, BreastOpinion, ChestFinding, ChestOpinion, InvalidValue, MammoMark, MammoOpinion, MammoView,
+    Assessment, BreastOpinion, ChestFinding, ChestOpinion, InvalidValue, MammoMark, MammoOpinion, MammoView, Mark,
     Opinion, Pathway, ViewRecall,
 };
 
 /// Findings that the chest form has rows for.
-pub(super) const FINDING_ROWS: usize = 4;
+pub(super) const FINDING_ROWS: usize = 6;
 /// Marks that the form has rows for, per breast.
-pub(super) const MARK_ROWS: usize = 3;
+pub(super) const MARK_ROWS: usize = 4;
+/// Longest comment, in characters; a comment is a line or two beside an opinion.
+const LONGEST_COMMENT: usize = 2_000;
 
 /// The fields of a form, in the order in which they came.
 #[derive(Debug, Clone, Default)]
@@ -52,6 +55,27 @@ impl Fields {
     }
 }
 
+/// The opinion and the words that the fields say.
+///
+/// # Errors
+/// As [`opinion_of`], and a comment that is too long to be one.
+pub(super) fn said(pathway: Pathway, fields: &Fields) -> Result<Said, HttpError> {
+    let comment = fields.get("comment").unwrap_or_default().to_owned();
+    if comment.chars().count() > LONGEST_COMMENT {
+        return Err(HttpError::Refused {
+            code: "comment_too_long",
+            message: format!("the comment is longer than {LONGEST_COMMENT} characters"),
+        });
+    }
+    Ok(Said { opinion: opinion_of(pathway, fields)?, comment })
+}
+
+/// A mark as the viewer wrote it into its field.
+fn mark(fields: &Fields, name: &str) -> Result<Option<Mark>, HttpError> {
+    let wrong = |_| HttpError::BadRequest(format!("{name} is not a mark on an image"));
+    fields.get(name).map(|text| serde_json::from_str::<Mark>(text).map_err(wrong)).transpose()
+}
+
 /// The opinion that the fields say.
 ///
 /// # Errors
@@ -81,7 +105,7 @@ fn chest(fields: &Fields) -> Result<ChestOpinion, HttpError> {
                     zone: fields.optional(&format!("zone_{row}"))?,
                     confidence: fields.optional(&format!("confidence_{row}"))?,
                     urgent: fields.get(&format!("urgent_{row}")).is_some(),
-                    mark: None,
+                    mark: mark(fields, &format!("mark_{row}"))?,
                 });
             }
             if findings.is_empty() {
@@ -125,9 +149,10 @@ fn breast(fields: &Fields, side: &str) -> Result<BreastOpinion, HttpError> {
     for row in 0..MARK_ROWS {
         let feature = fields.optional(&format!("{side}_feature_{row}"))?;
         let concern = fields.optional(&format!("{side}_concern_{row}"))?;
-        match (feature, concern) {
-            (Some(feature), Some(concern)) => marks.push(MammoMark { feature, concern, mark: None }),
-            (None, None) => {}
+        let mark = mark(fields, &format!("{side}_mark_{row}"))?;
+        match (feature, concern, &mark) {
+            (Some(feature), Some(concern), _) => marks.push(MammoMark { feature, concern, mark }),
+            (None, None, None) => {}
             _ => return Err(incomplete("a mark needs both its feature and its level of concern")),
         }
     }
@@ -165,6 +190,24 @@ mod tests {
         let none = opinion_of(Pathway::Chest, &fields(&[("opinion", "abnormal")])).unwrap_err();
         assert_eq!(none.code(), "opinion_incomplete");
         assert!(opinion_of(Pathway::Chest, &fields(&[])).is_err());
+    }
+
+    #[test]
+    fn a_mark_comes_with_its_finding_and_what_is_none_is_refused() {
+        let mark = r#"{"sop_instance_uid":"1.2.3","frame":1,"x":10.5,"y":20,"width":30,"height":40}"#;
+        let form = |mark| {
+            fields(&[("opinion", "abnormal"), ("finding_0", "nodule"), ("mark_0", mark), ("comment", "apex")])
+        };
+        let said = said(Pathway::Chest, &form(mark)).unwrap();
+        assert_eq!(said.comment, "apex");
+        let Opinion::Chest(ChestOpinion::Abnormal { findings }) = said.opinion else { panic!("not abnormal") };
+        assert_eq!(findings[0].mark.as_ref().map(|mark| mark.x), Some(10.5));
+        for wrong in ["x", "{}", r#"{"sop_instance_uid":"../1","x":1,"y":1,"width":1,"height":1}"#] {
+            assert_eq!(super::said(Pathway::Chest, &form(wrong)).map(|_| ()).unwrap_err().code(), "bad_request");
+        }
+        let long = "x".repeat(LONGEST_COMMENT + 1);
+        let wordy = fields(&[("opinion", "normal"), ("comment", &long)]);
+        assert_eq!(super::said(Pathway::Chest, &wordy).map(|_| ()).unwrap_err().code(), "comment_too_long");
     }
 
     #[test]

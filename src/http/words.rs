@@ -18,6 +18,11 @@ pub(super) fn plain(text: &str) -> String {
         .collect()
 }
 
+/// The same of text that may have lines.
+pub(super) fn plain_lines(text: &str) -> String {
+    text.lines().map(plain).collect::<Vec<_>>().join("\n").trim().to_owned()
+}
+
 /// A code as words: `pleural_effusion` is "pleural effusion".
 pub(super) fn code_words(code: &str) -> String {
     code.replace('_', " ")

@@ -60,6 +60,8 @@ pub enum Command {
         read: ReadId,
         /// What the reader says.
         opinion: Opinion,
+        /// In words, if they wish; it counts nowhere.
+        comment: String,
     },
     /// See the AI result and earlier reads (R6).
     Reveal {
@@ -72,6 +74,8 @@ pub enum Command {
         read: ReadId,
         /// What the reader says now.
         opinion: Opinion,
+        /// In words, if they wish.
+        comment: String,
     },
     /// Keep the own opinion after a reveal (R6).
     KeepRead {

@@ -193,7 +193,7 @@ impl Draft<'_> {
                 self.record(actor, Event::ImagesAcknowledged { by, images });
                 Ok(())
             }
-            Command::LockRead { token, read, opinion } => {
+            Command::LockRead { token, read, opinion, comment } => {
                 let claim = self.held_claim(token, actor)?;
                 if claim.slot == Slot::Arbitration {
                     return Err(Refusal::WrongSlot);
@@ -201,16 +201,16 @@ impl Draft<'_> {
                 self.check_lock(&claim, read, &opinion)?;
                 let (by, slot, mode) = (claim.by, claim.slot, self.policy.reveal);
                 let reading_ms = self.now.ms_since(claim.at);
-                self.record(actor, Event::ReadLocked { read, by, slot, opinion, mode, reading_ms });
+                self.record(actor, Event::ReadLocked { read, by, slot, opinion, mode, reading_ms, comment });
                 Ok(())
             }
             Command::Reveal { read } => self.reveal(read, actor),
-            Command::ChangeRead { read, opinion } => {
+            Command::ChangeRead { read, opinion, comment } => {
                 let own = self.own_open_read(read, actor)?;
                 let version = u32::try_from(own.versions.len()).unwrap_or(u32::MAX).saturating_add(1);
                 let after_reveal = own.revealed_at.is_some();
                 check_opinion(&self.state.set, &opinion)?;
-                self.record(actor, Event::ReadChanged { read, version, opinion, after_reveal });
+                self.record(actor, Event::ReadChanged { read, version, opinion, after_reveal, comment });
                 Ok(())
             }
             Command::KeepRead { read } => {

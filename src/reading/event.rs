@@ -235,6 +235,9 @@ pub enum Event {
         mode: RevealMode,
         /// Milliseconds from opening to opinion.
         reading_ms: i64,
+        /// In words, where they wrote some; it counts nowhere.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        comment: String,
     },
     /// The reader saw the AI result and earlier reads (R6).
     Revealed {
@@ -257,6 +260,9 @@ pub enum Event {
         opinion: Opinion,
         /// Whether others' opinions had been revealed by then.
         after_reveal: bool,
+        /// In words, where they wrote some.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        comment: String,
     },
     /// After a reveal the reader kept the opinion (R6).
     ReadKept {

@@ -20,6 +20,7 @@ mod refusal;
 mod replay;
 mod route;
 mod sampler;
+mod sides;
 mod state;
 mod view;
 
@@ -44,6 +45,7 @@ pub use read::{Read, ReadVersion};
 pub use refusal::Refusal;
 pub use replay::{Replayed, replay};
 pub use sampler::{OTHER_STRATUM, qa_number};
+pub use sides::{ShownImage, check_sides};
 pub use state::{AddendumNote, AiRecord, CaseState, Claim, Conclusion, FoldError, Hold, Overrule, QaDraw};
 pub use view::{
     AiShown, AiStatus, AssistedView, BlindView, CaseView, LockedView, OwnClaim, OwnRead, RevealedView,

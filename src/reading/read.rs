@@ -16,6 +16,9 @@ pub struct ReadVersion {
     pub at: Timestamp,
     /// Whether others' opinions had been revealed by then.
     pub after_reveal: bool,
+    /// In words, where they wrote some.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub comment: String,
 }
 
 /// One read of the case; an arbitration is kept as one too.
@@ -49,6 +52,9 @@ pub struct Read {
     pub finalised_at: Option<Timestamp>,
     /// Words of an arbitration.
     pub note: String,
+    /// Words of the reader, as they stand now.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub comment: String,
 }
 
 impl Read {
@@ -75,13 +81,28 @@ impl Read {
             mode,
             blind: opinion.clone(),
             current: opinion.clone(),
-            versions: vec![ReadVersion { opinion: opinion.clone(), at, after_reveal: false }],
+            versions: vec![ReadVersion {
+                opinion: opinion.clone(),
+                at,
+                after_reveal: false,
+                comment: String::new(),
+            }],
             locked_at: at,
             reading_ms,
             revealed_at: None,
             kept_at: None,
             finalised_at: None,
             note: String::new(),
+            comment: String::new(),
         }
+    }
+
+    /// The same with the words that came with the first version.
+    pub(super) fn with_comment(mut self, comment: &str) -> Read {
+        comment.clone_into(&mut self.comment);
+        if let Some(first) = self.versions.first_mut() {
+            comment.clone_into(&mut first.comment);
+        }
+        self
     }
 }

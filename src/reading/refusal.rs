@@ -88,6 +88,15 @@ pub enum Refusal {
     /// An image that the case does not have.
     #[error("that image is not part of this case")]
     UnknownImage,
+    /// A mark beyond the edges of its image.
+    #[error("a mark does not lie on its image")]
+    MarkOutside,
+    /// The finding says one side, its mark or the words another.
+    #[error("the sides contradict each other: {problem}")]
+    SidesContradict {
+        /// Which of them.
+        problem: String,
+    },
     /// The opinion is for another pathway, or lacks what it needs.
     #[error("the opinion is not complete: {problem}")]
     OpinionIncomplete {
@@ -166,6 +175,8 @@ impl Refusal {
             Refusal::AccidentalClick { .. } => "accidental_click",
             Refusal::ImagesNotOpened { .. } => "images_not_opened",
             Refusal::UnknownImage => "unknown_image",
+            Refusal::MarkOutside => "mark_outside",
+            Refusal::SidesContradict { .. } => "sides_contradict",
             Refusal::OpinionIncomplete { .. } => "opinion_incomplete",
             Refusal::NoSuchRead => "no_such_read",
             Refusal::ReadIdTaken => "read_id_taken",

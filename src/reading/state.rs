@@ -293,9 +293,10 @@ impl CaseState {
             Event::ImagesAcknowledged { by, images } => {
                 self.acknowledged.entry(*by).or_default().extend(images.iter().cloned());
             }
-            Event::ReadLocked { read, by, slot, opinion, mode, reading_ms } => {
+            Event::ReadLocked { read, by, slot, opinion, mode, reading_ms, comment } => {
                 self.claim = None;
-                self.reads.push(Read::locked(*read, [*by].into(), *slot, *mode, opinion, at, *reading_ms));
+                let read = Read::locked(*read, [*by].into(), *slot, *mode, opinion, at, *reading_ms);
+                self.reads.push(read.with_comment(comment));
             }
             Event::ArbitrationLocked { read, authors, dissent, opinion, note, reading_ms } => {
                 self.claim = None;
@@ -311,9 +312,15 @@ impl CaseState {
                 self.read_mut(*read)?.revealed_at = Some(at);
                 self.shown.insert(*by);
             }
-            Event::ReadChanged { read, opinion, after_reveal, .. } => {
+            Event::ReadChanged { read, opinion, after_reveal, comment, .. } => {
                 let read = self.read_mut(*read)?;
-                read.versions.push(ReadVersion { opinion: opinion.clone(), at, after_reveal: *after_reveal });
+                read.versions.push(ReadVersion {
+                    opinion: opinion.clone(),
+                    at,
+                    after_reveal: *after_reveal,
+                    comment: comment.clone(),
+                });
+                comment.clone_into(&mut read.comment);
                 read.current = opinion.clone();
                 if !after_reveal {
                     read.blind = opinion.clone();

@@ -66,6 +66,8 @@ pub struct OwnRead {
     pub blind: Opinion,
     /// What they say now.
     pub current: Opinion,
+    /// In words, as they stand now.
+    pub comment: String,
     /// Every version.
     pub versions: Vec<ReadVersion>,
     /// When it was locked.
@@ -224,6 +226,7 @@ fn own_read(read: &Read, state: &CaseState, policy: &Policy) -> OwnRead {
         id: read.id,
         blind: read.blind.clone(),
         current: read.current.clone(),
+        comment: read.comment.clone(),
         versions: read.versions.clone(),
         locked_at: read.locked_at,
         finalised_at: read.finalised_at,

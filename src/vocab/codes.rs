@@ -61,6 +61,30 @@ impl FindingCode {
         }
     }
 
+    /// Other words by which readers look for it.
+    pub const fn also(self) -> &'static [&'static str] {
+        match self {
+            Self::Abnormality => &["abnormal"],
+            Self::Consolidation => &["pneumonia", "airspace opacity", "infection", "infiltrate"],
+            Self::PleuralEffusion => &["fluid", "hydrothorax"],
+            Self::Pneumothorax => &["ptx", "collapsed lung", "air leak"],
+            Self::Nodule => &["spn", "coin lesion"],
+            Self::Mass => &["tumour", "tumor", "cancer", "lesion"],
+            Self::Cardiomegaly => &["cardiomegaly", "big heart", "heart failure"],
+            Self::Atelectasis => &["collapse", "volume loss"],
+            Self::PulmonaryOedema => &["edema", "congestion", "heart failure"],
+            Self::InterstitialLungDisease => &["ild", "fibrosis", "reticular"],
+            Self::Emphysema => &["copd", "hyperinflation", "bullae"],
+            Self::HilarEnlargement => &["lymph nodes", "lymphadenopathy", "hilum"],
+            Self::MediastinalWidening => &["aorta", "dissection", "aneurysm"],
+            Self::RibFracture => &["fracture", "bone", "trauma"],
+            Self::Pneumoperitoneum => &["free air", "perforation", "pneumoperitoneum"],
+            Self::HiatusHernia => &["hiatal"],
+            Self::DeviceMalposition => &["tube", "line", "catheter", "pacemaker", "ng", "ett", "cvc"],
+            Self::Other => &["something else"],
+        }
+    }
+
     /// Its SNOMED CT concept, where one was verified.
     pub const fn coded(self) -> Option<Coded> {
         Some(match self {

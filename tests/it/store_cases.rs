@@ -92,7 +92,7 @@ pub async fn read_all(
         let opened = Command::AcknowledgeImages { token, images };
         store.act(case_id, opened, &reader(user), at).await.unwrap();
     }
-    let lock = Command::LockRead { token, read, opinion: Opinion::Chest(opinion) };
+    let lock = Command::LockRead { token, read, opinion: Opinion::Chest(opinion), comment: String::new() };
     store.act(case_id, lock, &reader(user), at.plus_seconds(10)).await.unwrap();
     read
 }
@@ -341,7 +341,7 @@ on_each_database! {
         assert_eq!(tick(19).await, 1);
         let late = store.renew_claim(case_id, token, user, at.plus_minutes(19)).await;
         assert!(matches!(late, Err(StoreError::LeaseLost { .. })));
-        let lock = Command::LockRead { token, read: ReadId::new(), opinion: Opinion::Chest(ChestOpinion::Normal) };
+        let lock = Command::LockRead { token, read: ReadId::new(), opinion: Opinion::Chest(ChestOpinion::Normal), comment: String::new() };
         let refused = store.act(case_id, lock, &reader(user), at.plus_minutes(19)).await;
         assert!(matches!(refused, Err(ActError::Refused(Refusal::ClaimLost))), "{refused:?}");
     }

@@ -13,6 +13,7 @@ use super::cases::{body, parse_id};
 use crate::http::caller::Caller;
 use crate::http::desk::{self, READS, RUNS};
 use crate::http::error::{ErrorBody, HttpError};
+use crate::http::opinions::{self, Said, Settlement};
 use crate::http::state::AppState;
 use crate::reading::{ClaimToken, Command, OverruleReason};
 use crate::vocab::{Opinion, ReadId, UserId};
@@ -45,6 +46,9 @@ struct NewRead {
     /// `5`) and `mark`.
     #[schema(value_type = Object, example = json!({"pathway": "chest", "opinion": "normal"}))]
     opinion: Opinion,
+    /// In words; it counts nowhere.
+    #[serde(default)]
+    comment: String,
 }
 
 /// Locks the caller's blind opinion of the case that they have open.
@@ -57,8 +61,8 @@ async fn lock(
     Path(case_id): Path<String>,
     Json(new): Json<NewRead>,
 ) -> Result<Json<CaseBody>, HttpError> {
-    let command = Command::LockRead { token: new.claim_token, read: ReadId::new(), opinion: new.opinion };
-    let acted = desk::act(&state, &caller, READS, parse_id(&case_id)?, command).await?;
+    let said = Said { opinion: new.opinion, comment: new.comment };
+    let acted = opinions::lock(&state, &caller, parse_id(&case_id)?, new.claim_token, said).await?;
     body(&state, &caller, &acted.case).await
 }
 
@@ -73,6 +77,9 @@ struct OtherOpinion {
     /// As in `POST /api/cases/{case_id}/reads`.
     #[schema(value_type = Object)]
     opinion: Opinion,
+    /// In words; it counts nowhere.
+    #[serde(default)]
+    comment: String,
 }
 
 /// Changes the caller's own read before it counts; every version is kept.
@@ -86,9 +93,8 @@ async fn change(
     Json(other): Json<OtherOpinion>,
 ) -> Result<Json<CaseBody>, HttpError> {
     let (case_id, read) = ids(&case_id, &read_id)?;
-    let acted =
-        desk::act(&state, &caller, READS, case_id, Command::ChangeRead { read, opinion: other.opinion })
-            .await?;
+    let said = Said { opinion: other.opinion, comment: other.comment };
+    let acted = opinions::change(&state, &caller, case_id, read, said).await?;
     body(&state, &caller, &acted.case).await
 }
 
@@ -167,15 +173,9 @@ async fn arbitrate(
     Json(new): Json<NewArbitration>,
 ) -> Result<Json<CaseBody>, HttpError> {
     let authors = if new.authors.is_empty() { BTreeSet::from([caller.user_id]) } else { new.authors };
-    let command = Command::LockArbitration {
-        token: new.claim_token,
-        read: ReadId::new(),
-        opinion: new.opinion,
-        authors,
-        dissent: new.dissent,
-        note: new.note,
-    };
-    let acted = desk::act(&state, &caller, READS, parse_id(&case_id)?, command).await?;
+    let said = Said { opinion: new.opinion, comment: new.note };
+    let settlement = Settlement { said, authors, dissent: new.dissent };
+    let acted = opinions::settle(&state, &caller, parse_id(&case_id)?, new.claim_token, settlement).await?;
     body(&state, &caller, &acted.case).await
 }
 
@@ -227,8 +227,8 @@ async fn addendum(
     Path(case_id): Path<String>,
     Json(new): Json<NewAddendum>,
 ) -> Result<Json<CaseBody>, HttpError> {
-    let command = Command::Addendum { reason: new.reason, text: new.text, opinion: new.opinion };
-    let acted = desk::act(&state, &caller, RUNS, parse_id(&case_id)?, command).await?;
+    let case_id = parse_id(&case_id)?;
+    let acted = opinions::add(&state, &caller, case_id, new.reason, new.text, new.opinion).await?;
     body(&state, &caller, &acted.case).await
 }
 

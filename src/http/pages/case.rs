@@ -10,6 +10,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::films::{self, Films};
+use super::case_banner::{Banner, banner};
 use super::frame::{Frame, Look};
 use super::opinion::{OpinionForm, fields_of};
 use super::page;
@@ -20,7 +21,7 @@ use crate::http::error::HttpError;
 use crate::http::opinion_form::Fields;
 use crate::http::state::AppState;
 use crate::http::words;
-use crate::reading::{CaseView, DeferReason, OverruleReason, clock_level, due_at};
+use crate::reading::{CaseView, DeferReason, OverruleReason};
 use crate::store::StoredCase;
 use crate::vocab::{CaseId, Role, UserId};
 
@@ -29,14 +30,16 @@ use crate::vocab::{CaseId, Role, UserId};
 pub(super) struct Toast {
     pub class: &'static str,
     pub words: String,
-    pub link: Option<(String, &'static str)>,
+    pub link: Option<ToastLink>,
 }
 
-/// Who is shown, in the banner.
+/// Where a message leads.
 #[derive(Debug, Clone)]
-pub(super) struct Banner {
-    pub name: String,
-    pub facts: Vec<(&'static str, String)>,
+pub(super) struct ToastLink {
+    pub path: String,
+    pub words: &'static str,
+    /// One step back: the read can still be changed.
+    pub undo: bool,
 }
 
 /// One reason and its words.
@@ -53,6 +56,9 @@ struct CasePage {
     toast: Option<Toast>,
     case_id: String,
     pathway: &'static str,
+    pathway_code: &'static str,
+    /// Where the viewer finds what to show; empty while the images are not to be shown.
+    display: String,
     banner: Banner,
     films: Option<Films>,
     has_heat: bool,
@@ -69,6 +75,7 @@ struct CasePage {
     own: Option<OwnBox>,
     may_reveal: bool,
     change: Option<OpinionForm>,
+    change_open: bool,
     ai: Option<AiBox>,
     ai_absent: Option<String>,
     reads: Vec<ReadBox>,
@@ -89,6 +96,8 @@ pub(super) struct Hints {
     said: Option<String>,
     /// The case that was read just before this one.
     after: Option<String>,
+    /// One step back was asked for: the form that changes the own read stands open.
+    change: Option<String>,
 }
 
 /// `GET /cases/{case_id}`.
@@ -108,7 +117,21 @@ pub(super) async fn show(
         }
         (None, None) => None,
     };
-    render(&state, &look, &caller, &case, toast, &Fields::default(), StatusCode::OK).await
+    let shown = Shown { toast, change_open: hints.change.is_some(), ..Shown::default() };
+    render(&state, &look, &caller, &case, shown).await
+}
+
+/// What a page of a case shows beside the case.
+#[derive(Default)]
+pub(super) struct Shown {
+    /// A message.
+    pub toast: Option<Toast>,
+    /// What was sent, where it was refused.
+    pub fields: Fields,
+    /// Status of the answer; 200 where none is said.
+    pub status: Option<StatusCode>,
+    /// Whether the form that changes the own read stands open.
+    pub change_open: bool,
 }
 
 fn said_words(said: &str) -> Option<&'static str> {
@@ -144,9 +167,12 @@ pub(super) async fn recorded(
     let Some(own) = case.state.own_read(caller.user_id) else { return Ok(None) };
     let subject = desk::subject(state, &case).await?;
     let name = words::person_name(subject.study.patient_name.as_deref().unwrap_or_default());
-    let link = elsewhere.then(|| {
-        let words = if own.finalised_at.is_none() { "Look back, compare or change it" } else { "Look back" };
-        (format!("/cases/{case_id}"), words)
+    let link = elsewhere.then(|| match own.finalised_at {
+        None => {
+            let path = format!("/cases/{case_id}?change=1");
+            ToastLink { path, words: "Look back, compare or change it", undo: true }
+        }
+        Some(_) => ToastLink { path: format!("/cases/{case_id}"), words: "Look back", undo: false },
     });
     Ok(Some(Toast {
         class: "",
@@ -161,19 +187,17 @@ pub(super) async fn render(
     look: &Look,
     caller: &Caller,
     case: &StoredCase,
-    toast: Option<Toast>,
-    fields: &Fields,
-    status: StatusCode,
+    shown: Shown,
 ) -> Result<Response, HttpError> {
     let subject = desk::subject(state, case).await?;
     let view = desk::view(caller, case);
-    let template = case_page(state, look, caller, case, &view, &subject, toast, fields).await?;
+    let status = shown.status.unwrap_or_default();
+    let template = case_page(state, look, caller, case, &view, &subject, shown).await?;
     let mut response = page(&template)?;
     *response.status_mut() = status;
     Ok(response)
 }
 
-#[expect(clippy::too_many_arguments, reason = "one page, made of everything that stands on it")]
 async fn case_page(
     state: &AppState,
     look: &Look,
@@ -181,9 +205,9 @@ async fn case_page(
     case: &StoredCase,
     view: &CaseView,
     subject: &Subject,
-    toast: Option<Toast>,
-    fields: &Fields,
+    shown: Shown,
 ) -> Result<CasePage, HttpError> {
+    let Shown { toast, fields, change_open, .. } = shown;
     let blind = view.case();
     let case_id = blind.case_id.to_string();
     let frame = look.frame(words::pathway(blind.set.pathway));
@@ -193,7 +217,7 @@ async fn case_page(
     let arbitration = claimed && revealed;
     let form = claimed.then(|| {
         let action = if arbitration { "arbitration" } else { "opinion" };
-        let mut form = OpinionForm::new(blind, &format!("/cases/{case_id}/{action}"), &frame.csrf, fields);
+        let mut form = OpinionForm::new(blind, &format!("/cases/{case_id}/{action}"), &frame.csrf, &fields);
         form.arbitration = arbitration;
         form
     });
@@ -203,7 +227,7 @@ async fn case_page(
     let (mut ai_absent, mut waits_for) = (None, String::new());
     match view {
         CaseView::Blind(_) => {}
-        CaseView::Assisted(assisted) => ai = assisted.ai.as_ref().map(|shown| AiBox::new(state, look, shown)),
+        CaseView::Assisted(assisted) => ai = assisted.ai.as_ref().map(|shown| AiBox::new(state, look, &blind.set, shown)),
         CaseView::Locked(locked) => {
             own = Some(OwnBox::new(look, &locked.own, None));
             may_reveal = locked.may_reveal;
@@ -213,7 +237,7 @@ async fn case_page(
                 names_of(state, all.reads.iter().flat_map(|read| read.authors.iter().copied())).await?;
             let own_full = all.own.as_ref().and_then(|own| all.reads.iter().find(|read| read.id == own.id));
             own = all.own.as_ref().map(|own| OwnBox::new(look, own, own_full));
-            ai = all.ai.as_ref().map(|shown| AiBox::new(state, look, shown));
+            ai = all.ai.as_ref().map(|shown| AiBox::new(state, look, &blind.set, shown));
             ai_absent = all.ai_absent_at.map(|at| look.time(at));
             reads = all.reads.iter().map(|read| ReadBox::new(look, read, &names, caller.user_id)).collect();
             outcome = all.conclusion.as_ref().map(|conclusion| Outcome::new(look, all, conclusion));
@@ -221,9 +245,10 @@ async fn case_page(
         }
     }
     let change = own.as_ref().filter(|own| !own.is_final).map(|own| {
-        let was = if fields.0.is_empty() { fields_of(&own.current) } else { fields.clone() };
+        let was = if fields.0.is_empty() { fields_of(&own.current, &own.comment) } else { fields.clone() };
         let mut form = OpinionForm::new(blind, &format!("/cases/{case_id}/change"), &frame.csrf, &was);
         form.read = own.id.clone();
+        form.at = "change-";
         form
     });
     let show_films = claimed || own_locked || revealed;
@@ -231,6 +256,8 @@ async fn case_page(
     Ok(CasePage {
         toast,
         pathway: words::pathway(blind.set.pathway),
+        pathway_code: blind.set.pathway.code(),
+        display: if show_films { format!("/api/cases/{case_id}/display") } else { String::new() },
         banner: banner(look, case, subject),
         has_heat: films.as_ref().is_some_and(|films| films.films.iter().any(|film| film.heat.is_some())),
         films,
@@ -250,6 +277,7 @@ async fn case_page(
         own,
         may_reveal,
         change,
+        change_open,
         ai,
         ai_absent,
         reads,
@@ -286,28 +314,4 @@ async fn names_of(
         }
     }
     Ok(names)
-}
-
-fn banner(look: &Look, case: &StoredCase, subject: &Subject) -> Banner {
-    let study = &subject.study;
-    let day = case.state.set.last_image_at.to_jiff().to_zoned(jiff::tz::TimeZone::UTC).date();
-    let mut facts = Vec::new();
-    if let Some(born) = &study.birth_date {
-        let age = words::age_years(born, day).map(|age| format!(" ({age} years)")).unwrap_or_default();
-        facts.push(("Born", format!("{}{age}", words::date(born))));
-    }
-    facts.extend(study.sex.map(|sex| ("Sex", words::sex(sex).to_owned())));
-    facts.extend(study.patient_id.as_ref().map(|id| ("ID", words::plain(id.as_str()))));
-    facts.extend(study.accession_number.as_ref().map(|number| ("Accession", words::plain(number.as_str()))));
-    facts.extend(study.study_date.as_ref().map(|date| ("Study", words::date(date))));
-    facts.extend(
-        study.study_description.as_ref().filter(|d| !d.is_empty()).map(|d| ("Exam", words::plain(d))),
-    );
-    facts.push(("Site", study.site.to_string()));
-    if case.state.conclusion.is_none() {
-        let due = due_at(&case.policy, case.state.set.last_image_at);
-        let level = clock_level(&case.policy, case.state.set.last_image_at, look.now());
-        facts.push(("Due", super::worklist::due_words(look, due, level)));
-    }
-    Banner { name: words::person_name(study.patient_name.as_deref().unwrap_or_default()), facts }
 }

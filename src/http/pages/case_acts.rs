@@ -5,17 +5,18 @@ use std::collections::BTreeSet;
 use axum::extract::{Path, State};
 use axum::response::Response;
 
-use super::case::{Toast, render};
+use super::case::{Shown, Toast, render};
 use super::frame::Look;
 use super::see_other;
 use crate::http::caller::Caller;
 use crate::http::desk::{self, READS, RUNS};
 use crate::http::error::HttpError;
-use crate::http::opinion_form::{Fields, opinion_of};
+use crate::http::opinion_form::{Fields, said};
+use crate::http::opinions::{self, Settlement};
 use crate::http::state::AppState;
 use crate::http::words;
-use crate::reading::{ClaimToken, Command};
-use crate::vocab::{CaseId, Opinion, ReadId, Role, UserId};
+use crate::reading::Command;
+use crate::vocab::{CaseId, Role, UserId};
 
 type Form = axum::Form<Vec<(String, String)>>;
 
@@ -29,7 +30,7 @@ async fn or_again(
     look: &Look,
     caller: &Caller,
     case_id: CaseId,
-    fields: &Fields,
+    fields: Fields,
     result: Result<String, HttpError>,
 ) -> Result<Response, HttpError> {
     let error = match result {
@@ -42,7 +43,9 @@ async fn or_again(
     let case = desk::find(state, caller, case_id).await?;
     let said = words::capital(&error.to_string());
     let toast = Toast { class: "dr-toast--red", words: format!("Not recorded: {said}."), link: None };
-    render(state, look, caller, &case, Some(toast), fields, error.status()).await
+    let status = Some(error.status());
+    let shown = Shown { toast: Some(toast), fields, status, change_open: true };
+    render(state, look, caller, &case, shown).await
 }
 
 /// `POST /worklist/next`.
@@ -68,7 +71,7 @@ pub(super) async fn open(
 ) -> Result<Response, HttpError> {
     let case_id = id(&case_id)?;
     let result = desk::open(&state, &caller, case_id).await.map(|_| format!("/cases/{case_id}"));
-    or_again(&state, &look, &caller, case_id, &Fields::default(), result).await
+    or_again(&state, &look, &caller, case_id, Fields::default(), result).await
 }
 
 /// `POST /cases/{case_id}/opinion`: locks an opinion. After a normal one the next case is opened; after any other the
@@ -82,7 +85,7 @@ pub(super) async fn opinion(
 ) -> Result<Response, HttpError> {
     let (case_id, fields) = (id(&case_id)?, Fields(fields));
     let result = lock(&state, &caller, case_id, &fields).await;
-    or_again(&state, &look, &caller, case_id, &fields, result).await
+    or_again(&state, &look, &caller, case_id, fields, result).await
 }
 
 async fn lock(
@@ -92,11 +95,9 @@ async fn lock(
     fields: &Fields,
 ) -> Result<String, HttpError> {
     let case = desk::find(state, caller, case_id).await?;
-    let opinion = opinion_of(case.state.set.pathway, fields)?;
-    let stays = opinion.word() != "normal";
-    let token: ClaimToken = fields.need("claim")?;
-    let command = Command::LockRead { token, read: ReadId::new(), opinion };
-    desk::act(state, caller, READS, case_id, command).await?;
+    let said = said(case.state.set.pathway, fields)?;
+    let stays = said.opinion.word() != "normal";
+    opinions::lock(state, caller, case_id, fields.need("claim")?, said).await?;
     if stays {
         return Ok(format!("/cases/{case_id}?said=recorded"));
     }
@@ -117,13 +118,12 @@ pub(super) async fn change(
     let (case_id, fields) = (id(&case_id)?, Fields(fields));
     let result = async {
         let case = desk::find(&state, &caller, case_id).await?;
-        let opinion = opinion_of(case.state.set.pathway, &fields)?;
-        let command = Command::ChangeRead { read: fields.need("read")?, opinion };
-        desk::act(&state, &caller, READS, case_id, command).await?;
+        let said = said(case.state.set.pathway, &fields)?;
+        opinions::change(&state, &caller, case_id, fields.need("read")?, said).await?;
         Ok(format!("/cases/{case_id}?said=changed"))
     }
     .await;
-    or_again(&state, &look, &caller, case_id, &fields, result).await
+    or_again(&state, &look, &caller, case_id, fields, result).await
 }
 
 /// `POST /cases/{case_id}/arbitration`.
@@ -137,22 +137,16 @@ pub(super) async fn arbitrate(
     let (case_id, fields) = (id(&case_id)?, Fields(fields));
     let result = async {
         let case = desk::find(&state, &caller, case_id).await?;
-        let opinion: Opinion = opinion_of(case.state.set.pathway, &fields)?;
+        let said = said(case.state.set.pathway, &fields)?;
         let mut authors: BTreeSet<UserId> = named(&state, &fields, "panel").await?;
         authors.insert(caller.user_id);
-        let command = Command::LockArbitration {
-            token: fields.need("claim")?,
-            read: ReadId::new(),
-            opinion,
-            authors,
-            dissent: named(&state, &fields, "dissent").await?,
-            note: fields.get("note").unwrap_or_default().to_owned(),
-        };
-        desk::act(&state, &caller, READS, case_id, command).await?;
+        let dissent = named(&state, &fields, "dissent").await?;
+        let settlement = Settlement { said, authors, dissent };
+        opinions::settle(&state, &caller, case_id, fields.need("claim")?, settlement).await?;
         Ok(format!("/cases/{case_id}?said=settled"))
     }
     .await;
-    or_again(&state, &look, &caller, case_id, &fields, result).await
+    or_again(&state, &look, &caller, case_id, fields, result).await
 }
 
 /// People by the sign-in names that a field holds, separated by commas.
@@ -189,7 +183,7 @@ pub(super) async fn act(
         Ok(path)
     }
     .await;
-    or_again(&state, &look, &caller, case_id, &fields, result).await
+    or_again(&state, &look, &caller, case_id, fields, result).await
 }
 
 /// The command that a form asks for, the roles that it is asked in, and the page after it.

@@ -3,6 +3,7 @@
 mod audit;
 mod case;
 mod case_acts;
+mod case_banner;
 mod films;
 mod frame;
 mod home;

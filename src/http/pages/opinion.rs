@@ -5,7 +5,7 @@ use crate::http::words;
 use crate::reading::BlindView;
 use crate::vocab::{
     Assessment, BreastFeature, BreastOpinion, ChestOpinion, Confidence, FindingCode, InadequateReason,
-    Laterality, LevelOfConcern, MammoOpinion, MammoView, Opinion, Pathway, TechnicalReason, Zone,
+    Laterality, LevelOfConcern, MammoOpinion, MammoView, Mark, Opinion, Pathway, TechnicalReason, Zone,
 };
 
 /// One way to answer.
@@ -24,6 +24,54 @@ pub(super) struct Choices {
     pub choices: Vec<Choice>,
 }
 
+/// A mark on an image: the hidden field that the viewer fills.
+#[derive(Debug, Clone)]
+pub(super) struct MarkField {
+    pub name: String,
+    pub value: String,
+}
+
+fn mark_field(fields: &Fields, name: String) -> MarkField {
+    MarkField { value: fields.get(&name).unwrap_or_default().to_owned(), name }
+}
+
+/// A finding that can be searched for, with the number key of a common one.
+#[derive(Debug, Clone)]
+pub(super) struct Term {
+    pub code: &'static str,
+    pub words: String,
+    pub also: String,
+    pub digit: Option<usize>,
+}
+
+/// Findings with a number key, in the order of the keys from 1.
+const COMMON: [FindingCode; 9] = [
+    FindingCode::Nodule,
+    FindingCode::Consolidation,
+    FindingCode::PleuralEffusion,
+    FindingCode::Pneumothorax,
+    FindingCode::Cardiomegaly,
+    FindingCode::Atelectasis,
+    FindingCode::PulmonaryOedema,
+    FindingCode::Mass,
+    FindingCode::RibFracture,
+];
+
+/// The common ones first, then the others.
+fn terms() -> Vec<Term> {
+    let others = FindingCode::ALL.iter().filter(|code| !COMMON.contains(code));
+    COMMON
+        .iter()
+        .chain(others)
+        .map(|code| Term {
+            code: code.code(),
+            words: words::capital(code.words()),
+            also: code.also().join("|"),
+            digit: COMMON.iter().position(|common| common == code).map(|at| at + 1),
+        })
+        .collect()
+}
+
 /// One row for a finding.
 #[derive(Debug, Clone)]
 pub(super) struct FindingRow {
@@ -34,13 +82,16 @@ pub(super) struct FindingRow {
     pub confidence: Choices,
     pub urgent_name: String,
     pub urgent: bool,
+    pub mark: MarkField,
 }
 
 /// One row for a mark.
 #[derive(Debug, Clone)]
 pub(super) struct MarkRow {
+    pub number: usize,
     pub feature: Choices,
     pub concern: Choices,
+    pub mark: MarkField,
 }
 
 /// The questions about one breast.
@@ -58,7 +109,10 @@ pub(super) struct OpinionForm {
     pub csrf: String,
     pub claim: String,
     pub read: String,
+    /// Start of the ids of this form's fields: there may be two forms on a page.
+    pub at: &'static str,
     pub chest: bool,
+    pub terms: Vec<Term>,
     pub findings: Vec<FindingRow>,
     pub inadequate: Choices,
     pub views: Vec<Choices>,
@@ -67,7 +121,7 @@ pub(super) struct OpinionForm {
     pub open: String,
     /// Text of an arbitration: authors may be named and a note written.
     pub arbitration: bool,
-    pub note: String,
+    pub comment: String,
 }
 
 fn choices<T: Copy>(
@@ -101,7 +155,9 @@ impl OpinionForm {
             csrf: csrf.to_owned(),
             claim: case.claim.as_ref().map(|claim| claim.token.to_string()).unwrap_or_default(),
             read: String::new(),
+            at: "",
             chest,
+            terms: if chest { terms() } else { Vec::new() },
             findings: if chest {
                 (0..FINDING_ROWS).map(|row| finding_row(fields, row)).collect()
             } else {
@@ -131,7 +187,7 @@ impl OpinionForm {
             breasts: ["right", "left"].into_iter().map(|side| breast_row(fields, side)).collect(),
             open: fields.get("opinion").unwrap_or_default().to_owned(),
             arbitration: false,
-            note: fields.get("note").unwrap_or_default().to_owned(),
+            comment: fields.get("comment").unwrap_or_default().to_owned(),
         }
     }
 }
@@ -164,6 +220,7 @@ fn finding_row(fields: &Fields, row: usize) -> FindingRow {
         ),
         urgent_name: format!("urgent_{row}"),
         urgent: fields.get(&format!("urgent_{row}")).is_some(),
+        mark: mark_field(fields, format!("mark_{row}")),
     }
 }
 
@@ -181,6 +238,8 @@ fn breast_row(fields: &Fields, side: &'static str) -> BreastRow {
     }
     let marks = (0..MARK_ROWS)
         .map(|row| MarkRow {
+            number: row + 1,
+            mark: mark_field(fields, format!("{side}_mark_{row}")),
             feature: choices(
                 fields,
                 format!("{side}_feature_{row}"),
@@ -209,8 +268,11 @@ fn breast_row(fields: &Fields, side: &'static str) -> BreastRow {
 }
 
 /// The fields that say an opinion again, for changing it.
-pub(super) fn fields_of(opinion: &Opinion) -> Fields {
-    let mut fields = vec![("opinion".to_owned(), opinion.word().to_owned())];
+pub(super) fn fields_of(opinion: &Opinion, comment: &str) -> Fields {
+    let mut fields = vec![
+        ("opinion".to_owned(), opinion.word().to_owned()),
+        ("comment".to_owned(), comment.to_owned()),
+    ];
     let mut say = |name: String, value: &str| fields.push((name, value.to_owned()));
     match opinion {
         Opinion::Chest(ChestOpinion::Normal) | Opinion::Mammo(MammoOpinion::Normal) => {}
@@ -224,6 +286,7 @@ pub(super) fn fields_of(opinion: &Opinion) -> Fields {
                 if finding.urgent {
                     say(format!("urgent_{row}"), "yes");
                 }
+                say(format!("mark_{row}"), &mark_text(finding.mark.as_ref()));
             }
         }
         Opinion::Mammo(MammoOpinion::TechnicalRecall { views }) => {
@@ -245,13 +308,27 @@ fn say_breast(say: &mut impl FnMut(String, &str), side: &str, breast: &BreastOpi
     for (row, mark) in breast.marks.iter().enumerate() {
         say(format!("{side}_feature_{row}"), mark.feature.code());
         say(format!("{side}_concern_{row}"), mark.concern.code());
+        say(format!("{side}_mark_{row}"), &mark_text(mark.mark.as_ref()));
     }
+}
+
+/// A mark as its field carries it.
+fn mark_text(mark: Option<&Mark>) -> String {
+    mark.and_then(|mark| serde_json::to_string(mark).ok()).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::http::opinion_form::opinion_of;
+
+    #[test]
+    fn every_finding_can_be_searched_for_and_the_common_ones_have_a_number() {
+        let terms = terms();
+        assert_eq!(terms.len(), FindingCode::ALL.len());
+        let digits: Vec<usize> = terms.iter().filter_map(|term| term.digit).collect();
+        assert_eq!(digits, (1..=9).collect::<Vec<_>>());
+    }
 
     #[test]
     fn an_opinion_survives_the_form() {
@@ -262,11 +339,14 @@ mod tests {
                 "confidence":"possible","urgent":true}]}"#,
             r#"{"pathway":"mammo","opinion":"technical_recall","views":[{"view":"RMLO","reason":"blurred"}]}"#,
             r#"{"pathway":"mammo","opinion":"recall","right":{"assessment":"abnormal","marks":
-                [{"feature":"mass","concern":"4"}]},"left":{"assessment":"normal"}}"#,
+                [{"feature":"mass","concern":"4","mark":{"sop_instance_uid":"1.2","x":1.5,"y":2,"width":3,"height":4}}
+                ]},"left":{"assessment":"normal"}}"#,
         ];
         for text in texts {
             let opinion: Opinion = serde_json::from_str(text).unwrap();
-            assert_eq!(opinion_of(opinion.pathway(), &fields_of(&opinion)).unwrap(), opinion, "{text}");
+            let fields = fields_of(&opinion, "words");
+            assert_eq!(opinion_of(opinion.pathway(), &fields).unwrap(), opinion, "{text}");
+            assert_eq!(fields.get("comment"), Some("words"));
         }
     }
 }

@@ -6,14 +6,23 @@ use super::frame::Look;
 use crate::http::state::AppState;
 use crate::http::study_status::refusal_of;
 use crate::http::words;
-use crate::reading::{AiShown, Conclusion, Overrule, OwnRead, Read, RevealedView, Slot};
-use crate::vocab::{AiOutcome, Opinion, Side, UserId};
+use crate::reading::{AiShown, Conclusion, ImageSet, Overrule, OwnRead, Read, RevealedView, Slot};
+use crate::vocab::{AiOutcome, AiResult, Opinion, Side, UserId};
+
+/// One region of the AI, to jump to.
+#[derive(Debug, Clone)]
+pub(super) struct RegionLine {
+    /// The mark as JSON, for the viewer.
+    pub place: String,
+    pub words: String,
+}
 
 /// The AI's result.
 #[derive(Debug, Clone)]
 pub(super) struct AiBox {
     pub headline: String,
     pub lines: Vec<String>,
+    pub regions: Vec<RegionLine>,
     pub comparison: Option<(&'static str, String)>,
     pub model: Option<String>,
     pub trained_on: Option<String>,
@@ -22,7 +31,7 @@ pub(super) struct AiBox {
 }
 
 impl AiBox {
-    pub(super) fn new(state: &AppState, look: &Look, shown: &AiShown) -> Self {
+    pub(super) fn new(state: &AppState, look: &Look, set: &ImageSet, shown: &AiShown) -> Self {
         let result = &shown.result;
         let reason = refusal_of(result).map(|(_, words)| words).unwrap_or_default();
         let headline = match &result.outcome {
@@ -72,9 +81,11 @@ impl AiBox {
                 .find(|m| m.name == stamp.name && m.version == stamp.version)
                 .map(|m| m.trained_on)
         });
+        let regions = regions_of(set, result);
         Self {
             headline,
             lines,
+            regions,
             comparison,
             model: model.map(|model| format!("{} {}, {}", model.name, model.version, model.operating_point)),
             trained_on: trained_on
@@ -86,6 +97,20 @@ impl AiBox {
     }
 }
 
+fn regions_of(set: &ImageSet, result: &AiResult) -> Vec<RegionLine> {
+    result
+        .regions
+        .iter()
+        .zip(1..)
+        .filter_map(|(region, number)| {
+            let place = serde_json::to_string(&region.mark).ok()?;
+            let view = set.images.iter().find(|one| one.sop_instance_uid == region.mark.sop_instance_uid);
+            let view = view.and_then(|one| one.view).map(|view| format!(" on {view}")).unwrap_or_default();
+            Some(RegionLine { place, words: format!("Place {number}{view}, {}", words::score(region.score)) })
+        })
+        .collect()
+}
+
 /// The person's own read.
 #[derive(Debug, Clone)]
 pub(super) struct OwnBox {
@@ -93,6 +118,7 @@ pub(super) struct OwnBox {
     pub words: String,
     pub blind_words: Option<String>,
     pub current: Opinion,
+    pub comment: String,
     pub locked: String,
     pub counts: String,
     pub is_final: bool,
@@ -118,6 +144,7 @@ impl OwnBox {
             words: words::opinion(&own.current),
             blind_words: changed.then(|| words::opinion(&own.blind)),
             current: own.current.clone(),
+            comment: words::plain_lines(&own.comment),
             locked: look.time(own.locked_at),
             counts,
             is_final: own.finalised_at.is_some(),
@@ -156,7 +183,7 @@ impl ReadBox {
             words: words::opinion(&read.current),
             blind_words: (read.blind != read.current).then(|| words::opinion(&read.blind)),
             at: look.time(read.locked_at),
-            note: words::plain(&read.note),
+            note: words::plain_lines(if read.note.is_empty() { &read.comment } else { &read.note }),
             dissent: dissent.join(", "),
             own: read.is_by(me),
         }

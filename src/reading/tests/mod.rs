@@ -8,6 +8,7 @@ mod property;
 mod replay;
 mod rules;
 mod rules_after;
+mod sides;
 mod views;
 
 use std::collections::BTreeSet;
@@ -211,7 +212,7 @@ impl Play {
         let images: BTreeSet<_> = self.state.set.images.iter().map(|i| i.sop_instance_uid.clone()).collect();
         self.ask(&reader(n), Command::AcknowledgeImages { token, images })?;
         let read = ReadId::from_number(100 + n);
-        self.ask(&reader(n), Command::LockRead { token, read, opinion })?;
+        self.ask(&reader(n), Command::LockRead { token, read, opinion, comment: String::new() })?;
         Ok(read)
     }
 

@@ -97,14 +97,14 @@ fn perform(play: &mut Play, act: &Act, fresh: u128) {
             if let Ok(token) = play.claim(number(n)) {
                 play.now = play.now.plus_seconds(20);
                 let opinion = opinion(pathway, *o);
-                let _ = play.ask(&reader(number(n)), Command::LockRead { token, read, opinion });
+                let _ = play.ask(&reader(number(n)), Command::LockRead { token, read, opinion, comment: String::new() });
             }
         }
         Act::Claim(n) => {
             let _ = play.claim(number(n));
         }
         Act::Lock(n, o) => {
-            let command = Command::LockRead { token: anyones, read, opinion: opinion(pathway, *o) };
+            let command = Command::LockRead { token: anyones, read, opinion: opinion(pathway, *o), comment: String::new() };
             let _ = play.ask(&reader(number(n)), command);
         }
         Act::Arbitrate(n, o, others) => {
@@ -128,7 +128,7 @@ fn perform(play: &mut Play, act: &Act, fresh: u128) {
             let read = own.id;
             let command = match kind {
                 0 => Command::Reveal { read },
-                1 => Command::ChangeRead { read, opinion: opinion(pathway, *o) },
+                1 => Command::ChangeRead { read, opinion: opinion(pathway, *o), comment: String::new() },
                 2 => Command::KeepRead { read },
                 _ => Command::Finalise { read },
             };

@@ -18,7 +18,7 @@ fn r1_a_read_id_is_taken_once() {
     let mut play = after_first(&plain("mammo-ai-second"), Ai::Abnormal, mammo_normal());
     let token = play.claim(2).unwrap();
     play.wait(1);
-    let command = Command::LockRead { token, read: ReadId::from_number(101), opinion: recall() };
+    let command = Command::LockRead { token, read: ReadId::from_number(101), opinion: recall(), comment: String::new() };
     assert_eq!(play.ask(&reader(2), command), Err(Refusal::ReadIdTaken));
 }
 
@@ -87,7 +87,7 @@ fn r4_a_read_changes_until_it_counts_and_every_version_is_kept() {
     let mut play = Play::new(policy("mammo-ai-second"));
     play.ai(Ai::Normal);
     let read = play.read(1, mammo_normal()).unwrap();
-    let change = Command::ChangeRead { read, opinion: recall() };
+    let change = Command::ChangeRead { read, opinion: recall(), comment: String::new() };
     assert_eq!(play.ask(&reader(2), change.clone()), Err(Refusal::NoSuchRead));
     play.ask(&reader(1), change.clone()).unwrap();
     let kept = play.state.read(read).unwrap();
@@ -110,7 +110,7 @@ fn r6_after_a_reveal_both_values_are_kept_and_the_blind_one_routes() {
     keeps.ask(&reader(1), Command::KeepRead { read }).unwrap();
     assert!(keeps.state.read(read).unwrap().kept_at.is_some());
 
-    play.ask(&reader(1), Command::ChangeRead { read, opinion: mammo_normal() }).unwrap();
+    play.ask(&reader(1), Command::ChangeRead { read, opinion: mammo_normal(), comment: String::new() }).unwrap();
     let kept = play.state.read(read).unwrap();
     assert_eq!((&kept.blind, &kept.current), (&recall(), &mammo_normal()));
     play.wait(60);
@@ -123,7 +123,7 @@ fn r6_who_changes_away_from_a_concluding_row_after_the_reveal_needs_a_second_hum
     play.ai(Ai::Normal);
     let read = play.read(1, mammo_normal()).unwrap();
     play.ask(&reader(1), Command::Reveal { read }).unwrap();
-    play.ask(&reader(1), Command::ChangeRead { read, opinion: recall() }).unwrap();
+    play.ask(&reader(1), Command::ChangeRead { read, opinion: recall(), comment: String::new() }).unwrap();
     play.wait(60);
     assert_eq!(play.stands(), "second_read by M1");
     // Blind they differ, and only the blind opinions count: a change of mind does not settle it.
@@ -152,7 +152,7 @@ fn r7_a_claim_has_one_winner_and_the_loser_is_told_why() {
     assert_eq!(play.claim(2), Err(Refusal::ClaimedByAnother { until }));
     assert_eq!(play.claim(1), Err(Refusal::ClaimedByYou { until }));
     play.wait(1);
-    let lock = |n| Command::LockRead { token, read: ReadId::from_number(n), opinion: mammo_normal() };
+    let lock = |n| Command::LockRead { token, read: ReadId::from_number(n), opinion: mammo_normal(), comment: String::new() };
     assert_eq!(play.ask(&reader(2), lock(1)), Err(Refusal::ClaimLost), "another's token");
     play.ask(&reader(1), lock(2)).unwrap();
     assert_eq!(play.ask(&reader(1), lock(3)), Err(Refusal::AlreadyRead), "a double submit");
@@ -176,7 +176,7 @@ fn r7_a_claim_is_taken_back_on_expiry_and_renewed_by_a_heartbeat() {
     let events = play.wait(10);
     assert_eq!(events, [Event::ClaimExpired { by: user(1) }]);
     assert_eq!(renew_claim(&play.state, &play.policy, token, user(1), play.now), Err(Refusal::ClaimLost));
-    let lock = Command::LockRead { token, read: ReadId::from_number(1), opinion: mammo_normal() };
+    let lock = Command::LockRead { token, read: ReadId::from_number(1), opinion: mammo_normal(), comment: String::new() };
     assert_eq!(play.ask(&reader(1), lock), Err(Refusal::ClaimLost));
     play.claim(2).unwrap();
 }
@@ -261,12 +261,12 @@ fn r10_an_opinion_says_all_that_it_must() {
         (recall_of(Assessment::Normal, Assessment::Normal), "not normal"),
         (chest_normal(), "another pathway"),
     ] {
-        let lock = Command::LockRead { token, read: ReadId::from_number(1), opinion };
+        let lock = Command::LockRead { token, read: ReadId::from_number(1), opinion, comment: String::new() };
         let refused = play.ask(&reader(1), lock).unwrap_err();
         assert_eq!(refused.code(), "opinion_incomplete");
         assert!(refused.to_string().contains(part), "{refused}");
     }
-    let lock = Command::LockRead { token, read: ReadId::from_number(1), opinion: technical(&["RXCCL"]) };
+    let lock = Command::LockRead { token, read: ReadId::from_number(1), opinion: technical(&["RXCCL"]), comment: String::new() };
     play.ask(&reader(1), lock).unwrap();
 }
 
@@ -282,7 +282,7 @@ fn r11_new_images_supersede_the_case_keep_its_reads_and_end_its_claims() {
     let events = play.ask(&Actor::System, Command::Supersede { by_case }).unwrap();
     assert_eq!(events, [Event::Superseded { by_case, claim_ended: Some(user(2)) }]);
     assert_eq!(play.state.reads.len(), 1);
-    let lock = Command::LockRead { token, read: ReadId::from_number(9), opinion: recall() };
+    let lock = Command::LockRead { token, read: ReadId::from_number(9), opinion: recall(), comment: String::new() };
     assert_eq!(play.ask(&reader(2), lock), Err(Refusal::Superseded { by_case }));
     let renewed = renew_claim(&play.state, &play.policy, token, user(2), play.now);
     assert_eq!(renewed, Err(Refusal::Superseded { by_case }));
@@ -300,7 +300,7 @@ fn r12_every_image_of_a_larger_set_is_opened_before_an_opinion_is_accepted() {
     let mut play = Play::of(policy("mammo-ai-second"), set, 0.5);
     let token = play.claim(1).unwrap();
     play.wait(1);
-    let lock = Command::LockRead { token, read: ReadId::from_number(1), opinion: mammo_normal() };
+    let lock = Command::LockRead { token, read: ReadId::from_number(1), opinion: mammo_normal(), comment: String::new() };
     assert_eq!(play.ask(&reader(1), lock.clone()), Err(Refusal::ImagesNotOpened { count: 5 }));
     let look = |uids: &[&str]| Command::AcknowledgeImages {
         token,
@@ -317,7 +317,7 @@ fn r12_every_image_of_a_larger_set_is_opened_before_an_opinion_is_accepted() {
 fn r13_an_opinion_within_two_seconds_of_the_first_load_is_an_accidental_click() {
     let mut play = Play::new(policy("mammo-ai-second"));
     let token = play.claim(1).unwrap();
-    let lock = |token| Command::LockRead { token, read: ReadId::from_number(1), opinion: mammo_normal() };
+    let lock = |token| Command::LockRead { token, read: ReadId::from_number(1), opinion: mammo_normal(), comment: String::new() };
     play.now = play.now.plus_ms(1_999);
     assert_eq!(play.ask(&reader(1), lock(token)), Err(Refusal::AccidentalClick { seconds: 2 }));
     play.ask(&reader(1), Command::ReleaseClaim { token }).unwrap();

@@ -1,0 +1,122 @@
+//! What pages and API share where an opinion is given: its sides are checked, then the case is asked.
+//!
+//! In: an opinion with its words. Out: what the case came to, or the refusal. The check is `reading`'s; here are
+//! only the sizes and views of the stored images that it needs.
+
+use std::collections::BTreeSet;
+
+use super::caller::Caller;
+use super::desk::{self, READS, RUNS};
+use super::error::HttpError;
+use super::state::AppState;
+use crate::reading::{ClaimToken, Command, ShownImage, check_sides};
+use crate::store::{Acted, StoredCase};
+use crate::vocab::{CaseId, Instance, Opinion, Pathway, ReadId, Side, UserId};
+
+/// What is said, in codes and in words.
+pub(super) struct Said {
+    /// The opinion.
+    pub opinion: Opinion,
+    /// Words beside it; they count nowhere.
+    pub comment: String,
+}
+
+/// An arbitration as it is asked for.
+pub(super) struct Settlement {
+    /// What the authors say.
+    pub said: Said,
+    /// Who; the caller is one of them.
+    pub authors: BTreeSet<UserId>,
+    /// Who of them does not agree.
+    pub dissent: BTreeSet<UserId>,
+}
+
+/// Locks the caller's read of the case that they hold.
+pub(super) async fn lock(
+    state: &AppState,
+    caller: &Caller,
+    case_id: CaseId,
+    token: ClaimToken,
+    said: Said,
+) -> Result<Acted, HttpError> {
+    check(state, caller, case_id, &said).await?;
+    let Said { opinion, comment } = said;
+    let command = Command::LockRead { token, read: ReadId::new(), opinion, comment };
+    desk::act(state, caller, READS, case_id, command).await
+}
+
+/// Changes the caller's read that does not count yet.
+pub(super) async fn change(
+    state: &AppState,
+    caller: &Caller,
+    case_id: CaseId,
+    read: ReadId,
+    said: Said,
+) -> Result<Acted, HttpError> {
+    check(state, caller, case_id, &said).await?;
+    let Said { opinion, comment } = said;
+    desk::act(state, caller, READS, case_id, Command::ChangeRead { read, opinion, comment }).await
+}
+
+/// Locks an arbitration.
+pub(super) async fn settle(
+    state: &AppState,
+    caller: &Caller,
+    case_id: CaseId,
+    token: ClaimToken,
+    settlement: Settlement,
+) -> Result<Acted, HttpError> {
+    check(state, caller, case_id, &settlement.said).await?;
+    let Settlement { said, authors, dissent } = settlement;
+    let Said { opinion, comment: note } = said;
+    let command = Command::LockArbitration { token, read: ReadId::new(), opinion, authors, dissent, note };
+    desk::act(state, caller, READS, case_id, command).await
+}
+
+/// Adds to, or changes, an outcome.
+pub(super) async fn add(
+    state: &AppState,
+    caller: &Caller,
+    case_id: CaseId,
+    reason: String,
+    text: String,
+    opinion: Option<Opinion>,
+) -> Result<Acted, HttpError> {
+    if let Some(opinion) = &opinion {
+        check(state, caller, case_id, &Said { opinion: opinion.clone(), comment: text.clone() }).await?;
+    }
+    desk::act(state, caller, RUNS, case_id, Command::Addendum { reason, text, opinion }).await
+}
+
+async fn check(state: &AppState, caller: &Caller, case_id: CaseId, said: &Said) -> Result<(), HttpError> {
+    let case = desk::find(state, caller, case_id).await?;
+    let instances = state.store.instances_of_study(&case.state.set.study_instance_uid).await?;
+    Ok(check_sides(&shown_images(&case, &instances), &said.opinion, &said.comment)?)
+}
+
+/// The images of the case among those of its study, as far as a mark on them tells a side.
+fn shown_images(case: &StoredCase, instances: &[Instance]) -> Vec<ShownImage> {
+    let set = &case.state.set;
+    set.images
+        .iter()
+        .filter_map(|image| {
+            let instance = instances.iter().find(|one| one.sop_instance_uid == image.sop_instance_uid)?;
+            let tags = &instance.tags;
+            let chest = set.pathway == Pathway::Chest;
+            Some(ShownImage {
+                sop_instance_uid: image.sop_instance_uid.clone(),
+                columns: tags.columns,
+                rows: tags.rows,
+                frames: tags.frames,
+                breast: image.view.map(|view| view.side).filter(|_| !chest),
+                left_edge: left_edge(&tags.view_position).filter(|_| chest),
+            })
+        })
+        .collect()
+}
+
+/// The side of the patient at the left edge of a chest film: a frontal film hangs as if the patient faced whoever
+/// looks at it.
+fn left_edge(view_position: &str) -> Option<Side> {
+    matches!(view_position.trim(), "PA" | "AP").then_some(Side::Right)
+}
