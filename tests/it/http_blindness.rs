@@ -18,7 +18,7 @@ struct World {
 async fn seen_in(world: World) -> Vec<(String, String)> {
     let service = Service::start().await;
     service.person("anna", &[Role::Reader]).await;
-    service.person("ben", &[Role::Reader, Role::Radiographer, Role::Lead]).await;
+    let own = service.person("ben", &[Role::Reader, Role::Radiographer, Role::Lead]).await;
     let made = make_case(&service, 1, "mammo-ai-second").await;
     let mut anna = service.signed_in("anna").await;
     let case = anna.post("/api/cases/next", json!({})).await.json();
@@ -44,12 +44,12 @@ async fn seen_in(world: World) -> Vec<(String, String)> {
     let token = claimed.json()["claim_token"].as_str().unwrap().to_owned();
     answers.push(("claim".to_owned(), claimed.text));
     look(&mut ben, &routes, &made, &mut answers).await;
-    let secrets = [token, ben.csrf.clone()];
+    // User ids are fresh in every world.
+    let secrets = [token, ben.csrf.clone(), own.to_string()];
     for (_, text) in &mut answers {
         for secret in &secrets {
             *text = text.replace(secret.as_str(), "SECRET");
         }
-        *text = without_own_account(text);
     }
     answers
 }
@@ -88,16 +88,6 @@ async fn look(
         headers.sort();
         answers.push((format!("{method} {path}"), format!("{} {headers:?} {}", answer.status, answer.text)));
     }
-}
-
-/// User ids are fresh in every world.
-fn without_own_account(text: &str) -> String {
-    let mut text = text.to_owned();
-    if let Some(at) = text.find("\"user_id\":\"") {
-        let start = at + 11;
-        text.replace_range(start..start + 36, "OWN");
-    }
-    text
 }
 
 #[tokio::test]

@@ -56,9 +56,9 @@ fn reading(pathway: &str) -> Vec<Value> {
         json!({ "click": "details[data-key=r] summary" }),
         json!({ "click": "details[data-key=t] summary" }),
         json!({ "shot": format!("{pathway}-blind") }),
-        json!({ "press": "form:has(input[name=opinion][value=normal]) button[data-guarded]" }),
-        json!({ "press": ".dr-toast a" }),
-        json!({ "press": "button[data-key=c]" }),
+        json!({ "change": "form:has(input[name=opinion][value=normal]) button[data-guarded]" }),
+        json!({ "change": ".dr-toast a" }),
+        json!({ "change": "button[data-key=c]" }),
         json!({ "shot": format!("{pathway}-revealed") }),
     ]
 }

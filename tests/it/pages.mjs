@@ -5,6 +5,7 @@
 // The plan: { chromium, base, shots, walks: [{ name, password, theme, steps }] }. A step is one of
 //   { visit: path }     loads a page                    { press: selector }  clicks, and waits for the page after it
 //   { click: selector } clicks, and stays               { shot: name }       saves a picture below `shots`, if that is set
+//   { change: selector } clicks, and waits until something else stands in the page, by a page load or without one
 //   { crawl: n }        follows every link of our own, at most n pages
 // Every person is signed in through the form, in a browser context of their own. Chromium is spoken to over a pipe.
 import { spawn } from "node:child_process";
@@ -105,6 +106,22 @@ async function walk({ name, password, theme, width = 1600, height = 900, steps }
   const alive = () => evaluate(`new Promise((done) => { const look = () => document.querySelector("[data-dead]") ? setTimeout(look, 20) : done(); look(); })`);
   const press = async (selector) => { await alive(); await load(`the page after ${selector}`, () => evaluate(`${found(selector)}.click()`)); };
 
+  // A form of the reading page is sent without a page load; what follows may be the same page or another.
+  const standing = () => evaluate("location.pathname + document.getElementById('main')?.innerHTML").catch(() => null);
+  const change = async (selector) => {
+    await alive();
+    const before = await standing();
+    await evaluate(`${found(selector)}.click()`);
+    const until = Date.now() + PATIENCE_MS;
+    for (let now = before; now === before || now === null; now = await standing()) {
+      if (Date.now() > until) throw new Error(`${name} at ${here}: nothing changed after ${selector}`);
+      await new Promise((later) => setTimeout(later, 50));
+    }
+    here = await evaluate("location.pathname + location.search");
+    visited.add(`${name} ${here}`);
+    await evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))");
+  };
+
   await visit("/sign-in");
   const other = `form[action="/theme"]:has(input[name=theme][value="${theme}"]) button`;
   if (theme && await evaluate(`document.querySelector(${JSON.stringify(other)}) !== null`)) await press(other);
@@ -115,6 +132,7 @@ async function walk({ name, password, theme, width = 1600, height = 900, steps }
   for (const step of steps) {
     if (step.visit) await visit(step.visit);
     else if (step.press) await press(step.press);
+    else if (step.change) await change(step.change);
     else if (step.click) await evaluate(`${found(step.click)}.click()`);
     else if (step.shot && plan.shots) {
       mkdirSync(plan.shots, { recursive: true });

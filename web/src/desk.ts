@@ -1,3 +1,3 @@
 // The entry of the pages: keys and what the reading page does by script.
 import "./keys";
-import "./reading.js";
+import "./desk/index";

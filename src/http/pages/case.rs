@@ -57,6 +57,8 @@ struct CasePage {
     case_id: String,
     pathway: &'static str,
     pathway_code: &'static str,
+    /// What the person sees of the case, in a word; the viewer looks again where it changes.
+    view: &'static str,
     /// Where the viewer finds what to show; empty while the images are not to be shown.
     display: String,
     banner: Banner,
@@ -256,6 +258,7 @@ async fn case_page(
     Ok(CasePage {
         toast,
         pathway: words::pathway(blind.set.pathway),
+        view: view_word(view, claimed),
         pathway_code: blind.set.pathway.code(),
         display: if show_films { format!("/api/cases/{case_id}/display") } else { String::new() },
         banner: banner(look, case, subject),
@@ -292,6 +295,16 @@ async fn case_page(
         case_id,
         frame,
     })
+}
+
+/// One word for how much of a case is shown.
+fn view_word(view: &CaseView, claimed: bool) -> &'static str {
+    match (view, claimed) {
+        (CaseView::Blind(_) | CaseView::Assisted(_), true) => "open",
+        (CaseView::Blind(_) | CaseView::Assisted(_), false) => "closed",
+        (CaseView::Locked(_), _) => "locked",
+        (CaseView::Revealed(_), _) => "revealed",
+    }
 }
 
 fn reasons<T: Copy>(all: &[T], code: impl Fn(T) -> &'static str) -> Vec<Reason> {

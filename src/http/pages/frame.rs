@@ -32,6 +32,10 @@ pub(super) struct Frame {
     pub icon: String,
     pub csrf: String,
     pub person: Option<String>,
+    /// The account, so that the page knows whether somebody else has signed in meanwhile.
+    pub person_id: String,
+    /// The person's own keys, as JSON.
+    pub keys: String,
     pub entries: Vec<Entry>,
     pub synthetic: bool,
     pub here: String,
@@ -49,6 +53,8 @@ impl Frame {
             icon: assets::address("icon.svg"),
             csrf: String::new(),
             person: None,
+            person_id: String::new(),
+            keys: "{}".to_owned(),
             entries: Vec::new(),
             synthetic: false,
             here: "/".to_owned(),
@@ -78,6 +84,7 @@ impl Look {
         if let Some(caller) = &self.caller {
             frame.csrf = caller.csrf.clone();
             frame.person = Some(caller.display_name.clone());
+            frame.person_id = caller.user_id.to_string();
             frame.entries = entries(caller, &self.path);
         }
         frame

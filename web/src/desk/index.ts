@@ -4,7 +4,7 @@ import { startFinders } from "./finder";
 import { guard } from "./guard";
 import { beatOn } from "./heartbeat";
 import { listenToMarks, showMarks } from "./marks";
-import { notice } from "./notices";
+import { dismiss, notice } from "./notices";
 import { listenToOpened } from "./opened";
 import { desk, fact, panel, told } from "./page";
 import { foldRows, listenToRows } from "./rows";
@@ -36,6 +36,7 @@ if (desk()) {
     notice("image", `An image can't be shown${why}. The others can still be read; where that is not enough, say so with the opinion for a repeat.`);
   });
   onPage(() => {
+    dismiss("image");
     guard();
     beatOn();
     announceCase();

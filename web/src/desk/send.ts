@@ -4,7 +4,7 @@ import { signInAgain } from "./again";
 import { isDead } from "./guard";
 import { dismiss, notice } from "./notices";
 import { csrf, fact, make } from "./page";
-import { fetchPage, onPage, show, SignedOut } from "./swap";
+import { fetchPage, show, SignedOut } from "./swap";
 import { forgetWords, keepWords } from "./words";
 
 const RETRY_AFTER_MS = 1_500;
@@ -114,4 +114,3 @@ export function sayRestored(): void {
   at.querySelector("h2")?.after(said);
 }
 
-onPage(() => dismiss("line"));
