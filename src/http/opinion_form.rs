@@ -8,8 +8,8 @@ use std::str::FromStr;
 use super::error::HttpError;
 use super::opinions::Said;
 use crate::vocab::{
-    Assessment, BreastOpinion, ChestFinding, ChestOpinion, InvalidValue, MammoMark, MammoOpinion, MammoView, Mark,
-    Opinion, Pathway, ViewRecall,
+    Assessment, BreastOpinion, ChestFinding, ChestOpinion, InvalidValue, MammoMark, MammoOpinion, MammoView,
+    Mark, Opinion, Pathway, ViewRecall,
 };
 
 /// Findings that the chest form has rows for.
@@ -200,10 +200,15 @@ mod tests {
         };
         let said = said(Pathway::Chest, &form(mark)).unwrap();
         assert_eq!(said.comment, "apex");
-        let Opinion::Chest(ChestOpinion::Abnormal { findings }) = said.opinion else { panic!("not abnormal") };
+        let Opinion::Chest(ChestOpinion::Abnormal { findings }) = said.opinion else {
+            panic!("not abnormal")
+        };
         assert_eq!(findings[0].mark.as_ref().map(|mark| mark.x), Some(10.5));
         for wrong in ["x", "{}", r#"{"sop_instance_uid":"../1","x":1,"y":1,"width":1,"height":1}"#] {
-            assert_eq!(super::said(Pathway::Chest, &form(wrong)).map(|_| ()).unwrap_err().code(), "bad_request");
+            assert_eq!(
+                super::said(Pathway::Chest, &form(wrong)).map(|_| ()).unwrap_err().code(),
+                "bad_request"
+            );
         }
         let long = "x".repeat(LONGEST_COMMENT + 1);
         let wordy = fields(&[("opinion", "normal"), ("comment", &long)]);

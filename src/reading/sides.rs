@@ -172,7 +172,8 @@ fn side_in_words(text: &str) -> Option<Side> {
     let text = text.to_lowercase();
     let mut found: Option<Side> = None;
     for clause in text.split(['.', ';', ',', '\n']) {
-        let words: Vec<&str> = clause.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).collect();
+        let words: Vec<&str> =
+            clause.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).collect();
         if words.iter().any(|word| DENIALS.contains(word)) {
             continue;
         }

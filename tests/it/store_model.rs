@@ -381,7 +381,12 @@ async fn read_one(
     let uid = format!("1.2.3.{study}").parse().unwrap();
     let Some(case) = store.cases_of_study(&uid).await?.into_iter().next() else { return Ok(None) };
     let (token, read, actor) = (ClaimToken::new(), ReadId::new(), reader(user));
-    let lock = Command::LockRead { token, read, opinion: Opinion::Chest(ChestOpinion::Normal), comment: String::new() };
+    let lock = Command::LockRead {
+        token,
+        read,
+        opinion: Opinion::Chest(ChestOpinion::Normal),
+        comment: String::new(),
+    };
     for (command, at) in [(Command::Claim { token }, now.plus_seconds(-10)), (lock, now)] {
         match store.act(case.case_id, command, &actor, at).await {
             Ok(_) => {}

@@ -9,8 +9,8 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::films::{self, Films};
 use super::case_banner::{Banner, banner};
+use super::films::{self, Films};
 use super::frame::{Frame, Look};
 use super::opinion::{OpinionForm, fields_of};
 use super::page;
@@ -229,7 +229,9 @@ async fn case_page(
     let (mut ai_absent, mut waits_for) = (None, String::new());
     match view {
         CaseView::Blind(_) => {}
-        CaseView::Assisted(assisted) => ai = assisted.ai.as_ref().map(|shown| AiBox::new(state, look, &blind.set, shown)),
+        CaseView::Assisted(assisted) => {
+            ai = assisted.ai.as_ref().map(|shown| AiBox::new(state, look, &blind.set, shown))
+        }
         CaseView::Locked(locked) => {
             own = Some(OwnBox::new(look, &locked.own, None));
             may_reveal = locked.may_reveal;

@@ -269,10 +269,8 @@ fn breast_row(fields: &Fields, side: &'static str) -> BreastRow {
 
 /// The fields that say an opinion again, for changing it.
 pub(super) fn fields_of(opinion: &Opinion, comment: &str) -> Fields {
-    let mut fields = vec![
-        ("opinion".to_owned(), opinion.word().to_owned()),
-        ("comment".to_owned(), comment.to_owned()),
-    ];
+    let mut fields =
+        vec![("opinion".to_owned(), opinion.word().to_owned()), ("comment".to_owned(), comment.to_owned())];
     let mut say = |name: String, value: &str| fields.push((name, value.to_owned()));
     match opinion {
         Opinion::Chest(ChestOpinion::Normal) | Opinion::Mammo(MammoOpinion::Normal) => {}

@@ -116,7 +116,8 @@ fn x7_an_urgent_finding_does_not_wait_for_the_window_nor_for_a_hold() {
     let read = held.read(1, abnormal()).unwrap();
     held.ask(&lead(8), Command::AwaitPriors).unwrap();
     assert!(!held.has("urgent_acted"));
-    held.ask(&reader(1), Command::ChangeRead { read, opinion: chest_urgent(), comment: String::new() }).unwrap();
+    held.ask(&reader(1), Command::ChangeRead { read, opinion: chest_urgent(), comment: String::new() })
+        .unwrap();
     assert!(held.has("urgent_acted"));
     assert!(held.state.conclusion.is_none());
 }

@@ -97,14 +97,22 @@ fn perform(play: &mut Play, act: &Act, fresh: u128) {
             if let Ok(token) = play.claim(number(n)) {
                 play.now = play.now.plus_seconds(20);
                 let opinion = opinion(pathway, *o);
-                let _ = play.ask(&reader(number(n)), Command::LockRead { token, read, opinion, comment: String::new() });
+                let _ = play.ask(
+                    &reader(number(n)),
+                    Command::LockRead { token, read, opinion, comment: String::new() },
+                );
             }
         }
         Act::Claim(n) => {
             let _ = play.claim(number(n));
         }
         Act::Lock(n, o) => {
-            let command = Command::LockRead { token: anyones, read, opinion: opinion(pathway, *o), comment: String::new() };
+            let command = Command::LockRead {
+                token: anyones,
+                read,
+                opinion: opinion(pathway, *o),
+                comment: String::new(),
+            };
             let _ = play.ask(&reader(number(n)), command);
         }
         Act::Arbitrate(n, o, others) => {

@@ -18,7 +18,12 @@ fn r1_a_read_id_is_taken_once() {
     let mut play = after_first(&plain("mammo-ai-second"), Ai::Abnormal, mammo_normal());
     let token = play.claim(2).unwrap();
     play.wait(1);
-    let command = Command::LockRead { token, read: ReadId::from_number(101), opinion: recall(), comment: String::new() };
+    let command = Command::LockRead {
+        token,
+        read: ReadId::from_number(101),
+        opinion: recall(),
+        comment: String::new(),
+    };
     assert_eq!(play.ask(&reader(2), command), Err(Refusal::ReadIdTaken));
 }
 
@@ -110,7 +115,8 @@ fn r6_after_a_reveal_both_values_are_kept_and_the_blind_one_routes() {
     keeps.ask(&reader(1), Command::KeepRead { read }).unwrap();
     assert!(keeps.state.read(read).unwrap().kept_at.is_some());
 
-    play.ask(&reader(1), Command::ChangeRead { read, opinion: mammo_normal(), comment: String::new() }).unwrap();
+    play.ask(&reader(1), Command::ChangeRead { read, opinion: mammo_normal(), comment: String::new() })
+        .unwrap();
     let kept = play.state.read(read).unwrap();
     assert_eq!((&kept.blind, &kept.current), (&recall(), &mammo_normal()));
     play.wait(60);
@@ -152,7 +158,12 @@ fn r7_a_claim_has_one_winner_and_the_loser_is_told_why() {
     assert_eq!(play.claim(2), Err(Refusal::ClaimedByAnother { until }));
     assert_eq!(play.claim(1), Err(Refusal::ClaimedByYou { until }));
     play.wait(1);
-    let lock = |n| Command::LockRead { token, read: ReadId::from_number(n), opinion: mammo_normal(), comment: String::new() };
+    let lock = |n| Command::LockRead {
+        token,
+        read: ReadId::from_number(n),
+        opinion: mammo_normal(),
+        comment: String::new(),
+    };
     assert_eq!(play.ask(&reader(2), lock(1)), Err(Refusal::ClaimLost), "another's token");
     play.ask(&reader(1), lock(2)).unwrap();
     assert_eq!(play.ask(&reader(1), lock(3)), Err(Refusal::AlreadyRead), "a double submit");
@@ -176,7 +187,12 @@ fn r7_a_claim_is_taken_back_on_expiry_and_renewed_by_a_heartbeat() {
     let events = play.wait(10);
     assert_eq!(events, [Event::ClaimExpired { by: user(1) }]);
     assert_eq!(renew_claim(&play.state, &play.policy, token, user(1), play.now), Err(Refusal::ClaimLost));
-    let lock = Command::LockRead { token, read: ReadId::from_number(1), opinion: mammo_normal(), comment: String::new() };
+    let lock = Command::LockRead {
+        token,
+        read: ReadId::from_number(1),
+        opinion: mammo_normal(),
+        comment: String::new(),
+    };
     assert_eq!(play.ask(&reader(1), lock), Err(Refusal::ClaimLost));
     play.claim(2).unwrap();
 }
@@ -266,7 +282,12 @@ fn r10_an_opinion_says_all_that_it_must() {
         assert_eq!(refused.code(), "opinion_incomplete");
         assert!(refused.to_string().contains(part), "{refused}");
     }
-    let lock = Command::LockRead { token, read: ReadId::from_number(1), opinion: technical(&["RXCCL"]), comment: String::new() };
+    let lock = Command::LockRead {
+        token,
+        read: ReadId::from_number(1),
+        opinion: technical(&["RXCCL"]),
+        comment: String::new(),
+    };
     play.ask(&reader(1), lock).unwrap();
 }
 
@@ -282,7 +303,8 @@ fn r11_new_images_supersede_the_case_keep_its_reads_and_end_its_claims() {
     let events = play.ask(&Actor::System, Command::Supersede { by_case }).unwrap();
     assert_eq!(events, [Event::Superseded { by_case, claim_ended: Some(user(2)) }]);
     assert_eq!(play.state.reads.len(), 1);
-    let lock = Command::LockRead { token, read: ReadId::from_number(9), opinion: recall(), comment: String::new() };
+    let lock =
+        Command::LockRead { token, read: ReadId::from_number(9), opinion: recall(), comment: String::new() };
     assert_eq!(play.ask(&reader(2), lock), Err(Refusal::Superseded { by_case }));
     let renewed = renew_claim(&play.state, &play.policy, token, user(2), play.now);
     assert_eq!(renewed, Err(Refusal::Superseded { by_case }));
@@ -300,7 +322,12 @@ fn r12_every_image_of_a_larger_set_is_opened_before_an_opinion_is_accepted() {
     let mut play = Play::of(policy("mammo-ai-second"), set, 0.5);
     let token = play.claim(1).unwrap();
     play.wait(1);
-    let lock = Command::LockRead { token, read: ReadId::from_number(1), opinion: mammo_normal(), comment: String::new() };
+    let lock = Command::LockRead {
+        token,
+        read: ReadId::from_number(1),
+        opinion: mammo_normal(),
+        comment: String::new(),
+    };
     assert_eq!(play.ask(&reader(1), lock.clone()), Err(Refusal::ImagesNotOpened { count: 5 }));
     let look = |uids: &[&str]| Command::AcknowledgeImages {
         token,
@@ -317,7 +344,12 @@ fn r12_every_image_of_a_larger_set_is_opened_before_an_opinion_is_accepted() {
 fn r13_an_opinion_within_two_seconds_of_the_first_load_is_an_accidental_click() {
     let mut play = Play::new(policy("mammo-ai-second"));
     let token = play.claim(1).unwrap();
-    let lock = |token| Command::LockRead { token, read: ReadId::from_number(1), opinion: mammo_normal(), comment: String::new() };
+    let lock = |token| Command::LockRead {
+        token,
+        read: ReadId::from_number(1),
+        opinion: mammo_normal(),
+        comment: String::new(),
+    };
     play.now = play.now.plus_ms(1_999);
     assert_eq!(play.ask(&reader(1), lock(token)), Err(Refusal::AccidentalClick { seconds: 2 }));
     play.ask(&reader(1), Command::ReleaseClaim { token }).unwrap();

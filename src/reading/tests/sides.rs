@@ -89,11 +89,8 @@ fn a_mark_of_one_breast_on_an_image_of_the_other_contradicts_the_recall() {
     let recall = |uid: &str, assessment| {
         let mut right = breast(assessment);
         let mark = Some(mark(uid, 10.0, 50.0));
-        right.marks = vec![MammoMark {
-            feature: BreastFeature::Mass,
-            concern: LevelOfConcern::Suspicious,
-            mark,
-        }];
+        right.marks =
+            vec![MammoMark { feature: BreastFeature::Mass, concern: LevelOfConcern::Suspicious, mark }];
         Opinion::Mammo(MammoOpinion::Recall { right, left: breast(Assessment::Normal) })
     };
     assert!(check_sides(&images, &recall("1.2.1", Assessment::Abnormal), "right breast mass").is_ok());
@@ -101,10 +98,7 @@ fn a_mark_of_one_breast_on_an_image_of_the_other_contradicts_the_recall() {
     assert!(other.to_string().contains("a mark of the right breast lies on an image of the left breast"));
     assert!(check_sides(&images, &recall("1.2.1", Assessment::Normal), "").is_err());
     assert!(check_sides(&images, &recall("1.2.1", Assessment::Abnormal), "mass on the left").is_err());
-    assert_eq!(
-        check_sides(&images, &recall("1.2.9", Assessment::Abnormal), ""),
-        Err(Refusal::UnknownImage)
-    );
+    assert_eq!(check_sides(&images, &recall("1.2.9", Assessment::Abnormal), ""), Err(Refusal::UnknownImage));
 }
 
 #[test]

@@ -62,7 +62,12 @@ fn r5_after_the_lock_and_before_the_reveal_the_worlds_still_look_the_same() {
     for mut play in worlds("mammo-ai-second") {
         play.policy.finalisation = Finalisation::Minutes(60);
         let token = ClaimToken::from_number(99);
-        let lock = Command::LockRead { token, read: ReadId::from_number(5), opinion: recall(), comment: String::new() };
+        let lock = Command::LockRead {
+            token,
+            read: ReadId::from_number(5),
+            opinion: recall(),
+            comment: String::new(),
+        };
         play.ask(&reader(5), lock).unwrap();
         seen.insert(json(&play, 5, Role::Reader));
         play.ask(&reader(5), Command::Reveal { read: ReadId::from_number(5) }).unwrap();
@@ -80,7 +85,12 @@ fn r5_refusals_before_the_lock_are_the_same_in_all_worlds() {
         let read = ReadId::from_number(5);
         for command in [
             Command::LockRead { token, read, opinion: technical(&[]), comment: String::new() },
-            Command::LockRead { token: ClaimToken::from_number(98), read, opinion: recall(), comment: String::new() },
+            Command::LockRead {
+                token: ClaimToken::from_number(98),
+                read,
+                opinion: recall(),
+                comment: String::new(),
+            },
             Command::Reveal { read },
             Command::Claim { token },
             Command::Finalise { read: ReadId::from_number(101) },
