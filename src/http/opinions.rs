@@ -109,14 +109,41 @@ fn shown_images(case: &StoredCase, instances: &[Instance]) -> Vec<ShownImage> {
                 rows: tags.rows,
                 frames: tags.frames,
                 breast: image.view.map(|view| view.side).filter(|_| !chest),
-                left_edge: left_edge(&tags.view_position).filter(|_| chest),
+                left_edge: left_edge(&tags.view_position, &tags.patient_orientation).filter(|_| chest),
             })
         })
         .collect()
 }
 
-/// The side of the patient at the left edge of a chest film: a frontal film hangs as if the patient faced whoever
+/// The side of the patient at the left edge of a chest film as it is stored (PS3.3 C.7.6.1.1.1): where the rows run to
+/// is said by the first value of Patient Orientation; without it a frontal film hangs as if the patient faced whoever
 /// looks at it.
-fn left_edge(view_position: &str) -> Option<Side> {
-    matches!(view_position.trim(), "PA" | "AP").then_some(Side::Right)
+fn left_edge(view_position: &str, patient_orientation: &str) -> Option<Side> {
+    let frontal = matches!(view_position.trim(), "PA" | "AP");
+    match patient_orientation.split('\\').next().map(str::trim).unwrap_or_default() {
+        "" => frontal.then_some(Side::Right),
+        rows if rows.starts_with('L') => frontal.then_some(Side::Right),
+        rows if rows.starts_with('R') => frontal.then_some(Side::Left),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frontal_film_tells_its_sides_by_where_its_rows_run_to() {
+        let table = [
+            ("PA", "L\\F", Some(Side::Right)),
+            ("AP", "R\\F", Some(Side::Left)),
+            ("PA", "", Some(Side::Right)),
+            ("PA", "A\\F", None),
+            ("LL", "A\\F", None),
+            ("", "L\\F", None),
+        ];
+        for (view, orientation, expected) in table {
+            assert_eq!(left_edge(view, orientation), expected, "{view} {orientation}");
+        }
+    }
 }

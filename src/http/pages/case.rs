@@ -18,6 +18,7 @@ use super::shown::{AiBox, Outcome, OwnBox, ReadBox};
 use crate::http::caller::Caller;
 use crate::http::desk::{self, Subject};
 use crate::http::error::HttpError;
+use crate::http::history::{History, history};
 use crate::http::opinion_form::Fields;
 use crate::http::state::AppState;
 use crate::http::words;
@@ -62,6 +63,7 @@ struct CasePage {
     /// Where the viewer finds what to show; empty while the images are not to be shown.
     display: String,
     banner: Banner,
+    history: Vec<History>,
     films: Option<Films>,
     has_heat: bool,
     dead_ms: u32,
@@ -264,6 +266,7 @@ async fn case_page(
         pathway_code: blind.set.pathway.code(),
         display: if show_films { format!("/api/cases/{case_id}/display") } else { String::new() },
         banner: banner(look, case, subject),
+        history: if show_films { history(&subject.images) } else { Vec::new() },
         has_heat: films.as_ref().is_some_and(|films| films.films.iter().any(|film| film.heat.is_some())),
         films,
         dead_ms: if claimed { state.settings.dead_time_ms } else { 0 },
