@@ -107,7 +107,7 @@ async function walk({ name, password, theme, width = 1600, height = 900, steps }
   const press = async (selector) => { await alive(); await load(`the page after ${selector}`, () => evaluate(`${found(selector)}.click()`)); };
 
   // A form of the reading page is sent without a page load; what follows may be the same page or another.
-  const standing = () => evaluate("location.pathname + document.getElementById('main')?.innerHTML").catch(() => null);
+  const standing = () => evaluate("location.pathname + document.body.textContent").catch(() => null);
   const change = async (selector) => {
     await alive();
     const before = await standing();
