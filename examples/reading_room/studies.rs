@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use anyhow::{Context, ensure};
 use doubleread::phantom::{ChestLesion, ChestView, Encoding, StudyOptions, generate_study};
 use doubleread::reading::{CaseImage, CompleteReason, ImageSet, Policy};
-use doubleread::receive::completeness::{Settings, View, assess};
+use doubleread::receive::completeness::{Settings, assess};
 use doubleread::receive::send::{Target, push};
-use doubleread::vocab::{CaseId, Clock, FindingCode, MammoView, Pathway, Side, StudyInstanceUid};
+use doubleread::vocab::{CaseId, Clock, FindingCode, MammoView, Pathway, Side, StudyInstanceUid, View};
 
 use crate::room::Room;
 

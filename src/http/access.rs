@@ -82,6 +82,7 @@ pub const TABLE: &[Row] = &[
     get("/api/me", Who::SignedIn),
     get("/api/cases", CASES),
     post("/api/cases/next", READERS),
+    get("/api/cases/ahead", READERS),
     get("/api/cases/{case_id}", CASES),
     get("/api/cases/{case_id}/events", CASES),
     get("/api/cases/{case_id}/display", CASES),

@@ -41,6 +41,10 @@ pub struct Settings {
     pub render_side_most: u32,
     /// Frames that one request of DICOMweb may ask for.
     pub frames_per_request: usize,
+    /// Earlier studies of a patient that hang beside a case at most.
+    pub priors_shown: u32,
+    /// Cases that a viewer may look ahead to, to fetch their images before they are opened.
+    pub prefetch_cases: u32,
     /// Hours of arrivals that the study status page shows.
     pub arrivals_hours: i64,
 }
@@ -64,6 +68,8 @@ impl Default for Settings {
             render_side: 1_600,
             render_side_most: 4_096,
             frames_per_request: 8,
+            priors_shown: 4,
+            prefetch_cases: 4,
             arrivals_hours: 12,
         }
     }

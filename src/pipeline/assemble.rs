@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use super::{Next, Pipeline, StageError};
 use crate::reading::{self, Actor, CaseImage, Command, CompleteReason, DeferReason, Hold, qa_number};
-use crate::receive::completeness::{self, ChestView, Completeness, CompletenessReason, ImageSet, View};
+use crate::receive::completeness::{self, Completeness, CompletenessReason, ImageSet};
 use crate::store::{CaseRow, CompletenessRule, JobKind, NewJob, StoredCase, Study, is_taken_image_set};
-use crate::vocab::{CaseId, MammoView, SopInstanceUid, Timestamp};
+use crate::vocab::{CaseId, ChestView, MammoView, SopInstanceUid, Timestamp, View};
 
 impl Pipeline {
     /// Opens the cases of a study whose image sets are whole, or says when to look again.

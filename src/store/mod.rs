@@ -21,6 +21,7 @@ mod models;
 mod outbox;
 mod owed;
 mod pool;
+mod priors;
 mod projections;
 mod quarantine;
 mod reads;

@@ -348,7 +348,7 @@ impl Store {
     }
 }
 
-fn study_of(row: &AnyRow) -> Result<Study, StoreError> {
+pub(super) fn study_of(row: &AnyRow) -> Result<Study, StoreError> {
     let hold_reason: Option<HoldReason> = optional_parsed(row, "hold_reason")?;
     let complete_at: Option<Timestamp> = optional_parsed(row, "complete_at")?;
     Ok(Study {

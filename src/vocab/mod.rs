@@ -10,7 +10,7 @@ mod codes;
 mod finding;
 mod id;
 mod identity;
-
+mod image_view;
 mod instance;
 mod opinion;
 mod refused;
@@ -29,6 +29,7 @@ pub use codes::{
 pub use finding::{BreastFeature, ChestFinding, Coded, Confidence, FindingCode, LevelOfConcern, Mark, Zone};
 pub use id::{CaseId, JobId, MessageId, ReadId, UserId};
 pub use identity::{AccessionNumber, AeTitle, NhsNumber, PatientId, Role, Sex, SiteCode};
+pub use image_view::{ChestView, View, is_mammogram, view_of};
 pub use instance::{Instance, InstanceTags, Registration};
 pub use opinion::{
     Assessment, BreastOpinion, ChestOpinion, InadequateReason, MammoMark, MammoOpinion, Opinion,

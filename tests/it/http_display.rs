@@ -161,3 +161,54 @@ async fn objects_that_may_be_anothers_opinion_are_not_there_for_a_blind_reader()
     assert!(row.concluded_at.is_some(), "{}", row.state);
     assert_eq!(anna.get(frame).await.status, StatusCode::OK);
 }
+
+#[tokio::test]
+async fn an_earlier_study_hangs_beside_the_case_with_what_it_came_to() {
+    let service = Service::start().await;
+    service.person("anna", &[Role::Reader]).await;
+    service.person("ben", &[Role::Reader]).await;
+    let of_patient = |number: u32, date: &str| {
+        let mut films = instances(number, Pathway::Chest, service.now());
+        for film in &mut films {
+            film.tags.patient_id = Some("P1".parse().unwrap());
+            film.tags.issuer_of_patient_id = "NHS".to_owned();
+            film.tags.study_date = date.to_owned();
+        }
+        films
+    };
+    let before = make_case_of(&service, 5, "chest-verify", of_patient(5, "20240105")).await;
+    let mut anna = service.signed_in("anna").await;
+    let case = anna.post("/api/cases/next", json!({})).await.json();
+    service.clock.advance_ms(10_000);
+    let opinion = json!({"pathway": "chest", "opinion": "normal"});
+    let sent = json!({"claim_token": case["claim_token"], "opinion": opinion});
+    anna.post(&format!("/api/cases/{}/reads", before.case_id), sent).await;
+
+    let made = make_case_of(&service, 6, "chest-verify", of_patient(6, "20260302")).await;
+    let path = format!("/api/cases/{}/display", made.case_id);
+    let mut ben = service.signed_in("ben").await;
+    let display = ben.get(&path).await.json();
+    assert_eq!(display["stages"][1]["name"], "With prior of 5 Jan 2024");
+    let tiles: Vec<&Value> =
+        display["stages"][1]["tiles"].as_array().unwrap().iter().map(|tile| &tile["image"]).collect();
+    assert_eq!(tiles, ["1.2.3.6.1.0", "1.2.3.5.1.0"]);
+    assert_eq!(display["linked"], json!([["1.2.3.6.1.0", "1.2.3.5.1.0"]]));
+    assert_eq!(display["images"]["1.2.3.5.1.0"]["prior"], true);
+    assert_eq!(display["priors"][0]["date"], "5 Jan 2024");
+    assert!(display["priors"][0].get("outcome").is_none(), "the earlier case has no outcome yet");
+    ai(&service, &before, AiOutcome::Normal, 0.1).await;
+    let display = ben.get(&path).await.json();
+    assert_eq!(display["priors"][0]["outcome"], "Normal");
+    assert!(display["images"]["1.2.3.5.1.0"].get("regions").is_none());
+
+    let ahead = ben.get("/api/cases/ahead?n=2").await.json();
+    assert_eq!(ahead, json!({"displays": [path]}), "of the one that is open to be read");
+    let row = service.store.case_row(made.case_id).await.unwrap().unwrap();
+    assert_eq!(row.state, "first_read");
+    assert!(
+        service.store.case(made.case_id).await.unwrap().unwrap().state.claim.is_none(),
+        "nothing is claimed"
+    );
+    ben.post("/api/cases/next", json!({})).await;
+    assert_eq!(ben.get("/api/cases/ahead").await.json(), json!({"displays": []}), "it is open already");
+}

@@ -43,6 +43,7 @@ mod post_sample;
 mod store_restart;
 mod prepare_goldens;
 mod store_outbox;
+mod store_priors;
 mod prepare_real_files;
 mod prepare_worker;
 mod phantom_files;

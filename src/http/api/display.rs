@@ -13,6 +13,7 @@ use utoipa_axum::routes;
 
 use super::cases::parse_id;
 use super::display_image::{Drawn, ImageBody, Shown, image_body};
+use super::display_priors::{Prior, PriorFacts, beside, links, priors};
 use super::display_stages::{Stage, stages};
 use crate::http::caller::Caller;
 use crate::http::desk;
@@ -20,8 +21,9 @@ use crate::http::error::{ErrorBody, HttpError};
 use crate::http::history::{History, history};
 use crate::http::state::AppState;
 use crate::http::words;
+use crate::reading::CaseImage;
 use crate::store::{StoredCase, Study};
-use crate::vocab::{CaseId, Pathway, SopInstanceUid};
+use crate::vocab::{CaseId, Pathway, SopInstanceUid, View, view_of};
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(display))
@@ -54,6 +56,8 @@ struct Display {
     study: StudyFacts,
     history: Vec<History>,
     stages: Vec<Stage>,
+    /// Earlier studies, in the order of their stages.
+    priors: Vec<PriorFacts>,
     images: BTreeMap<SopInstanceUid, ImageBody>,
     linked: Vec<[SopInstanceUid; 2]>,
 }
@@ -81,18 +85,27 @@ async fn display_of(state: &AppState, caller: &Caller, case: &StoredCase) -> Res
     let view = desk::view(caller, case);
     let drawn = Drawn::of(state, caller, &view, subject.ai(&view)).await?;
     let set = &view.case().set;
-    let shown: Vec<Shown<'_>> = subject
+    let current: Vec<Shown<'_>> = subject
         .images
         .iter()
         .map(|instance| {
-            let in_set =
-                |image: &&crate::reading::CaseImage| image.sop_instance_uid == instance.sop_instance_uid;
-            let view = set.images.iter().find(in_set).and_then(|image| image.view);
-            Shown { instance, pathway: set.pathway, view, prior: false }
+            let in_set = |image: &&CaseImage| image.sop_instance_uid == instance.sop_instance_uid;
+            let tagged = || view_of(set.pathway, instance).filter(|_| set.pathway == Pathway::Chest);
+            let view = set.images.iter().find(in_set).and_then(|image| image.view).map(View::Mammo);
+            Shown { instance, pathway: set.pathway, view: view.or_else(tagged), prior: false }
         })
         .collect();
-    let images = shown
+    let priors = priors(state, caller, &subject.study, set.pathway).await?;
+    let mut stages = stages(set.pathway, &current);
+    let mut linked = Vec::new();
+    for (number, prior) in priors.iter().enumerate() {
+        stages.extend(beside(set.pathway, &current, prior, number == 0));
+        linked.extend(links(&current, prior));
+    }
+    let earlier: Vec<Shown<'_>> = priors.iter().flat_map(Prior::shown).collect();
+    let images = current
         .iter()
+        .chain(&earlier)
         .map(|one| (one.instance.sop_instance_uid.clone(), image_body(one, view.case(), &drawn)))
         .collect();
     Ok(Display {
@@ -102,9 +115,10 @@ async fn display_of(state: &AppState, caller: &Caller, case: &StoredCase) -> Res
         patient: patient(&subject.study),
         study: study_facts(&subject.study),
         history: history(&subject.images),
-        stages: stages(set.pathway, &shown),
+        stages,
+        priors: priors.into_iter().map(|prior| prior.facts).collect(),
         images,
-        linked: Vec::new(),
+        linked,
     })
 }
 

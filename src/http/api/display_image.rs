@@ -9,7 +9,7 @@ use crate::http::words;
 use crate::reading::{BlindView, CaseView, Read};
 use crate::vocab::{
     AiResult, ChestOpinion, Instance, MammoOpinion, MammoView, Mark, Opinion, Pathway, Side, Spacing,
-    SpacingKind,
+    SpacingKind, View,
 };
 
 /// An image that hangs: of the case, or of an earlier study.
@@ -17,22 +17,30 @@ use crate::vocab::{
 pub(super) struct Shown<'a> {
     pub instance: &'a Instance,
     pub pathway: Pathway,
-    pub view: Option<MammoView>,
+    pub view: Option<View>,
     pub prior: bool,
 }
 
 impl Shown<'_> {
+    /// The mammographic view.
+    pub(super) fn mammo(&self) -> Option<MammoView> {
+        match self.view {
+            Some(View::Mammo(view)) => Some(view),
+            Some(View::Chest(_)) | None => None,
+        }
+    }
+
     /// The side, by the view or else by the tags.
     pub(super) fn side(&self) -> Option<Side> {
         let tags = &self.instance.tags;
         let tagged = || [&tags.image_laterality, &tags.laterality].into_iter().find_map(|t| t.parse().ok());
-        self.view.map(|view| view.side).or_else(tagged)
+        self.mammo().map(|view| view.side).or_else(tagged)
     }
 
     /// Short name of what it shows.
     pub(super) fn label(&self) -> String {
         let tags = &self.instance.tags;
-        let label = match (self.view, self.pathway) {
+        let label = match (self.mammo(), self.pathway) {
             (Some(view), _) => view.to_string(),
             (None, Pathway::Chest) => words::plain(tags.view_position.trim()),
             (None, Pathway::Mammo) => {
@@ -183,7 +191,7 @@ pub(super) fn image_body(shown: &Shown<'_>, case: &BlindView, drawn: &Drawn) -> 
     let spacing = Spacing::of(tags);
     let (date, time) = shown.taken();
     let here = |mark: &Mark| mark.sop_instance_uid == *uid && mark.frame <= 1;
-    let view = match shown.view {
+    let view = match shown.mammo() {
         Some(view) => Some(view.to_string()),
         None => Some(words::plain(tags.view_position.trim())).filter(|view| !view.is_empty()),
     };

@@ -59,7 +59,7 @@ pub(super) fn hang(images: &[Shown<'_>]) -> (Vec<Tile>, Vec<Tile>) {
     let mut left: Vec<&Shown<'_>> = images.iter().collect();
     let standard = MammoView::STANDARD
         .iter()
-        .map(|view| match left.iter().position(|one| one.view == Some(*view)) {
+        .map(|view| match left.iter().position(|one| one.mammo() == Some(*view)) {
             Some(at) => {
                 let one = left.remove(at);
                 tile(one, note(one, false))
@@ -75,7 +75,7 @@ pub(super) fn hang(images: &[Shown<'_>]) -> (Vec<Tile>, Vec<Tile>) {
 
 fn note(one: &Shown<'_>, further: bool) -> String {
     let raw = one.instance.tags.presentation_intent.eq_ignore_ascii_case("FOR PROCESSING");
-    match one.view {
+    match one.mammo() {
         _ if raw => "raw, for processing".to_owned(),
         Some(view) if further && MammoView::STANDARD.contains(&view) => format!("repeat of {view}"),
         Some(_) | None if further => "extra view".to_owned(),
@@ -83,7 +83,8 @@ fn note(one: &Shown<'_>, further: bool) -> String {
     }
 }
 
-fn tile(one: &Shown<'_>, note: String) -> Tile {
+/// The place of an image.
+pub(super) fn tile(one: &Shown<'_>, note: String) -> Tile {
     Tile {
         label: one.label(),
         image: Some(one.instance.sop_instance_uid.clone()),
@@ -117,7 +118,7 @@ pub(super) fn grid(name: &str, tiles: Vec<Tile>) -> Stage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::vocab::Instance;
+    use crate::vocab::{Instance, View};
 
     fn film(uid: &str, view: &str, time: &str) -> (Instance, Option<MammoView>) {
         let mut instance = crate::http::test_instance(uid);
@@ -129,7 +130,12 @@ mod tests {
     fn hung(films: &[(Instance, Option<MammoView>)]) -> Vec<Stage> {
         let shown: Vec<Shown<'_>> = films
             .iter()
-            .map(|(instance, view)| Shown { instance, pathway: Pathway::Mammo, view: *view, prior: false })
+            .map(|(instance, view)| Shown {
+                instance,
+                pathway: Pathway::Mammo,
+                view: view.map(View::Mammo),
+                prior: false,
+            })
             .collect();
         stages(Pathway::Mammo, &shown)
     }

@@ -1,10 +1,12 @@
 //! The JSON API: all that a page can do, documented at `/api/openapi.json`.
 
+mod ahead;
 mod audit;
 mod bodies;
 mod cases;
 mod display;
 mod display_image;
+mod display_priors;
 mod display_stages;
 mod heat_maps;
 mod images;
@@ -61,6 +63,7 @@ pub(super) fn router() -> (Router<AppState>, Vec<(&'static str, String)>) {
         .merge(reads::router())
         .merge(studies::router())
         .merge(display::router())
+        .merge(ahead::router())
         .merge(images::router())
         .merge(heat_maps::router())
         .merge(audit::router())

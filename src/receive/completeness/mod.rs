@@ -4,12 +4,11 @@
 //! missing and whether to wait. Objects that are only stored (tomosynthesis, secondary capture,
 //! SR, presentation states, classes without an entry) make no case.
 
-mod view;
-
-pub use view::{ChestView, View, view_of};
-
 use super::classes::{self, Use};
-use crate::vocab::{Instance, MammoView, Pathway, SopInstanceUid, Timestamp, coded_enum};
+use crate::vocab::{
+    ChestView, Instance, MammoView, Pathway, SopInstanceUid, Timestamp, View, coded_enum, is_mammogram,
+    view_of,
+};
 
 /// Settings of completeness.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -106,7 +105,7 @@ pub fn pathway_of(instance: &Instance) -> Option<Pathway> {
     match classes::use_of(instance.sop_class_uid.as_str()) {
         None | Some(Use::StoredOnly) => None,
         Some(Use::Scored | Use::ForProcessing) => {
-            let shown = if view::is_mammogram(instance) { Pathway::Mammo } else { Pathway::Chest };
+            let shown = if is_mammogram(instance) { Pathway::Mammo } else { Pathway::Chest };
             Some(instance.pathway.unwrap_or(shown))
         }
     }

@@ -3,8 +3,7 @@
 //! In: an instance. Out: its view, or `None` where the attributes don't say. Codes come
 //! first (PS3.16 CID 4014), then View Position (0018,5101), then words.
 
-use crate::receive::classes;
-use crate::vocab::{Instance, InstanceTags, MammoView, Pathway, Projection, Side};
+use super::{Instance, InstanceTags, MammoView, Pathway, Projection, Side};
 
 /// A chest view, as far as completeness needs to know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -45,11 +44,10 @@ pub fn view_of(pathway: Pathway, instance: &Instance) -> Option<View> {
 }
 
 /// Digital mammography classes, and CR or DX objects whose attributes say breast.
-pub(super) fn is_mammogram(instance: &Instance) -> bool {
+pub fn is_mammogram(instance: &Instance) -> bool {
     const MAMMOGRAPHY: [&str; 2] = ["1.2.840.10008.5.1.4.1.1.1.2", "1.2.840.10008.5.1.4.1.1.1.2.1"];
     let tags = &instance.tags;
     let class = instance.sop_class_uid.as_str();
-    debug_assert!(classes::use_of(class).is_some(), "asked of classes in the table only");
     MAMMOGRAPHY.contains(&class)
         || tags.modality.eq_ignore_ascii_case("MG")
         || tags.body_part.eq_ignore_ascii_case("BREAST")

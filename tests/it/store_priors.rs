@@ -1,0 +1,69 @@
+//! Earlier studies of the same patient, and of nobody else.
+
+use std::collections::BTreeSet;
+
+use doubleread::store::Store;
+use doubleread::vocab::Instance;
+
+use crate::on_each_database;
+use crate::store_instances::instance;
+
+/// A study of its own number, of patient P1 of the issuer NHS, born and taken on those days.
+fn taken(study: u32, date: &str, change: impl FnOnce(&mut Instance)) -> Instance {
+    let mut one = instance(study, 1, "aa");
+    one.content_hash = format!("{study:064x}");
+    one.tags.issuer_of_patient_id = "NHS".to_owned();
+    one.tags.birth_date = "19600101".to_owned();
+    one.tags.study_date = date.to_owned();
+    change(&mut one);
+    one
+}
+
+async fn found(store: &Store, study: u32, sites: &[&str], limit: u32) -> Vec<String> {
+    let uid = format!("1.2.3.{study}").parse().unwrap();
+    let study = store.study(&uid).await.unwrap().unwrap();
+    let sites: BTreeSet<_> = sites.iter().map(|site| site.parse().unwrap()).collect();
+    let found = store.earlier_studies(&study, &sites, limit).await.unwrap();
+    found.iter().map(|study| study.study_instance_uid.to_string()).collect()
+}
+
+on_each_database! {
+    async fn priors_are_of_the_same_patient_and_earlier_the_latest_first(database) {
+        let store = &database.store;
+        store.register(vec![
+            taken(1, "20260302", |_| {}),
+            taken(2, "20230301", |_| {}),
+            taken(3, "20240105", |one| one.site = "south".parse().unwrap()),
+            taken(4, "20270101", |_| {}),
+            taken(5, "20200101", |one| one.tags.issuer_of_patient_id = "OTHER".to_owned()),
+            taken(6, "20200101", |one| one.tags.birth_date = "19600102".to_owned()),
+            taken(7, "20200101", |one| one.tags.birth_date = String::new()),
+            taken(8, "20200101", |one| one.tags.patient_id = Some("P2".parse().unwrap())),
+            taken(9, "", |_| {}),
+            taken(10, "20210101", |one| one.tags.issuer_of_patient_id = String::new()),
+            taken(11, "20220101", |one| one.tags.patient_name = "Married^Jane".to_owned()),
+        ]).await.unwrap();
+        assert_eq!(found(store, 1, &[], 9).await, ["1.2.3.3", "1.2.3.2", "1.2.3.11", "1.2.3.7"]);
+        assert_eq!(found(store, 1, &[], 2).await, ["1.2.3.3", "1.2.3.2"]);
+        assert_eq!(found(store, 1, &["van1"], 9).await, ["1.2.3.2", "1.2.3.11", "1.2.3.7"], "site rights");
+        assert!(found(store, 8, &[], 9).await.is_empty());
+        let held = "1.2.3.2".parse().unwrap();
+        let now = crate::store_database::now();
+        store.hold_study(&held, doubleread::store::HoldReason::ByHand, now).await.unwrap();
+        assert_eq!(found(store, 1, &["van1"], 9).await, ["1.2.3.11", "1.2.3.7"], "a held study is nobody's prior");
+    }
+
+    async fn an_identifier_without_an_issuer_is_known_within_its_site_only(database) {
+        let store = &database.store;
+        let plain = |study, date, site: &str| taken(study, date, |one| {
+            one.tags.issuer_of_patient_id = String::new();
+            one.site = site.parse().unwrap();
+        });
+        store.register(vec![
+            plain(1, "20260302", "van1"),
+            plain(2, "20230301", "van1"),
+            plain(3, "20240105", "south"),
+        ]).await.unwrap();
+        assert_eq!(found(store, 1, &[], 9).await, ["1.2.3.2"]);
+    }
+}
