@@ -100,12 +100,8 @@ impl Look {
         if !self.views.is_empty() {
             match pathway {
                 Pathway::Chest => {
-                    let named = |word: &String| {
-                        let all = [ChestView::Pa, ChestView::Ap, ChestView::Lateral];
-                        let found = all.into_iter().find(|view| view.code() == word.to_uppercase());
-                        found.with_context(|| format!("--view is PA, AP or LAT, not {word:?}"))
-                    };
-                    options.chest_views = self.views.iter().map(named).collect::<anyhow::Result<_>>()?;
+                    let named = self.views.iter().map(|word| chest_view(word).context("--view"));
+                    options.chest_views = named.collect::<anyhow::Result<_>>()?;
                 }
                 Pathway::Mammo => {
                     let named = |word: &String| {
@@ -174,25 +170,43 @@ pub(super) fn write_studies(generate: &Generate, folder: &Path) -> anyhow::Resul
     }
 }
 
-/// A PNG or JPEG film as a DICOM file in `folder`.
-pub(super) fn wrap_film(film: &Path, age_years: u32, folder: &Path) -> anyhow::Result<PathBuf> {
+/// The view that a word names.
+pub(super) fn chest_view(word: &str) -> anyhow::Result<ChestView> {
+    let all = [ChestView::Pa, ChestView::Ap, ChestView::Lateral];
+    let found = all.into_iter().find(|view| view.code() == word.to_uppercase());
+    found.with_context(|| format!("a view is PA, AP or LAT, not {word:?}"))
+}
+
+/// A PNG or JPEG film as a DICOM file in `folder`; `view` is that of films of which no table tells.
+pub(super) fn wrap_film(
+    film: &Path,
+    view: Option<ChestView>,
+    age_years: u32,
+    folder: &Path,
+) -> anyhow::Result<PathBuf> {
     let now = SystemClock.now();
+    // A view that is made up would decide which model scores the film.
+    let view = view_of_film(film).or(view).with_context(|| {
+        format!(
+            "the view of {} is not known: no labels.csv tells it; say --film-view PA, AP or LAT",
+            film.display()
+        )
+    })?;
     let bytes = std::fs::read(film).with_context(|| format!("can't read {}", film.display()))?;
-    let wrapped = wrapped_film(&bytes, view_of_film(film), age_years, &date_time(now))
+    let wrapped = wrapped_film(&bytes, view, age_years, &date_time(now))
         .with_context(|| format!("can't wrap {}", film.display()))?;
     let path = folder.join(&wrapped.file_name);
     std::fs::write(&path, wrapped.part10()?)?;
     Ok(path)
 }
 
-/// The view of a film: what `labels.csv` says, in its folder or one of the two above; PA where nothing is said.
-fn view_of_film(film: &Path) -> ChestView {
-    let said = film.ancestors().skip(1).take(3).find_map(|folder| {
+/// The view of a film: what `labels.csv` says, in its folder or one of the two above.
+fn view_of_film(film: &Path) -> Option<ChestView> {
+    film.ancestors().skip(1).take(3).find_map(|folder| {
         let table = std::fs::read_to_string(folder.join("labels.csv")).ok()?;
         let name = film.strip_prefix(folder).ok()?.to_str()?.to_owned();
         view_in_table(&table, &name)
-    });
-    said.unwrap_or(ChestView::Pa)
+    })
 }
 
 /// The view of a file in a table with the columns `file` and `view`; the last column alone may hold quoted commas.
@@ -307,9 +321,12 @@ mod tests {
         let table =
             "file,width,view,licence\nchildren/a.png,8,AP,\"free, with attribution\"\nb.png,8,PA,free\n";
         std::fs::write(folder.join("labels.csv"), table).unwrap();
-        assert_eq!(view_of_film(&folder.join("children/a.png")), ChestView::Ap);
-        assert_eq!(view_of_film(&folder.join("b.png")), ChestView::Pa);
-        assert_eq!(view_of_film(&folder.join("children/c.png")), ChestView::Pa, "nothing is said of it");
+        assert_eq!(view_of_film(&folder.join("children/a.png")), Some(ChestView::Ap));
+        assert_eq!(view_of_film(&folder.join("b.png")), Some(ChestView::Pa));
+        let unknown = folder.join("children/c.png");
+        assert_eq!(view_of_film(&unknown), None);
+        let said = wrap_film(&unknown, None, 40, &folder).unwrap_err().to_string();
+        assert!(said.contains("say --film-view"), "{said}");
         std::fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -7,8 +7,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 
-use super::generate::{Generate, TRUTH_ENDING, wrap_film, write_studies};
+use super::generate::{Generate, TRUTH_ENDING, chest_view, wrap_film, write_studies};
 use super::output::push_with_progress;
+use crate::phantom::ChestView;
 use crate::receive::send::{Outcome, Sent, Target};
 use crate::vocab::AeTitle;
 
@@ -33,9 +34,12 @@ pub(super) struct Send {
     #[arg(long)]
     json: bool,
     /// Wrap PNG and JPEG films as DICOM (computed radiography of a chest) before they are sent; the view is that of
-    /// the columns file and view of a labels.csv beside or above them, else PA
+    /// the columns file and view of a labels.csv beside or above them, or --film-view
     #[arg(long)]
     wrap_films: bool,
+    /// View of the films that no labels.csv tells of: PA, AP or LAT
+    #[arg(long, value_name = "VIEW", requires = "wrap_films", value_parser = chest_view)]
+    film_view: Option<ChestView>,
     /// Age in years that wrapped films get
     #[arg(long, default_value_t = 40, requires = "wrap_films")]
     film_age: u32,
@@ -76,7 +80,7 @@ pub(super) async fn run(arguments: Send) -> anyhow::Result<ExitCode> {
     if arguments.wrap_films {
         let folder = arguments.keep_wrapped.as_deref().unwrap_or(made.path());
         std::fs::create_dir_all(folder).with_context(|| format!("can't make {}", folder.display()))?;
-        let wrap = |film: &PathBuf| wrap_film(film, arguments.film_age, folder);
+        let wrap = |film: &PathBuf| wrap_film(film, arguments.film_view, arguments.film_age, folder);
         files = files.iter().map(wrap).collect::<Result<_, _>>()?;
     }
     files.extend(write_studies(&arguments.generate, made.path())?);

@@ -198,8 +198,16 @@ pub(super) fn strange(engine: &Engine, distance: Option<f64>) -> Option<NotProce
     let refuse_above = limit.refuse_above;
     Some(NotProcessed {
         reason: NotProcessedReason::OutOfDistribution,
-        detail: format!("distance {distance:.2}, the model refuses above {refuse_above:.2}"),
+        detail: refused_words(distance, refuse_above),
     })
+}
+
+/// Both numbers with as few digits as tell them apart, two at least: never `0.69, refuses above 0.69`.
+fn refused_words(distance: f64, refuse_above: f64) -> String {
+    let words = |digits: usize| (format!("{distance:.digits$}"), format!("{refuse_above:.digits$}"));
+    let told = (2..=17).map(words).find(|(distance, limit)| distance != limit);
+    let (distance, limit) = told.unwrap_or_else(|| words(2));
+    format!("distance {distance}, the model refuses above {limit}")
 }
 
 /// One image's numbers, or why it has none; an error where trying again may help.
@@ -243,5 +251,19 @@ fn no_score(none: NoScore) -> NotProcessed {
             reason: NotProcessedReason::ModelFault,
             detail: "a score that should be a probability is not between 0 and 1".into(),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::refused_words;
+
+    #[test]
+    fn a_distance_just_above_the_limit_is_told_apart_from_it() {
+        let says = |distance, limit: &str| format!("distance {distance}, the model refuses above {limit}");
+        assert_eq!(refused_words(1.234, 0.6851), says("1.23", "0.69"));
+        assert_eq!(refused_words(0.6893, 0.6851), says("0.689", "0.685"));
+        assert_eq!(refused_words(0.685_100_000_1, 0.6851), says("0.6851000001", "0.6851000000"));
+        assert_eq!(refused_words(f64::NAN, 0.6851), says("NaN", "0.69"));
     }
 }

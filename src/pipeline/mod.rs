@@ -96,8 +96,17 @@ const BACKGROUND: [JobKind; 2] = [JobKind::Places, JobKind::Shadow];
 struct Turns {
     /// Looking for work.
     look: Semaphore,
-    /// Working on a job that nobody waits for.
+    /// Working on a job that nobody waits for; without a permit nobody of these does.
     background: Arc<Semaphore>,
+    /// Whether these work on what people wait for.
+    foreground: bool,
+}
+
+impl Turns {
+    fn new(foreground: bool, background: bool) -> Arc<Self> {
+        let background = Arc::new(Semaphore::new(usize::from(background)));
+        Arc::new(Self { look: Semaphore::new(1), background, foreground })
+    }
 }
 
 /// What becomes of a job whose stage ran.
@@ -111,9 +120,14 @@ enum Next {
 impl Pipeline {
     /// Starts every loop of the pipeline; each ends when the lifecycle stops.
     pub fn start(self: Arc<Self>, lifecycle: &Lifecycle) {
-        let turn = Arc::new(Turns { look: Semaphore::new(1), background: Arc::new(Semaphore::new(1)) });
-        for _ in 0..self.settings.worker_count() {
-            lifecycle.spawn(Arc::clone(&self).work(Arc::clone(&turn), lifecycle.stop_signal()));
+        let count = self.settings.worker_count();
+        // A lone worker would hold a new study up while it seeks places for an old one: that has a worker of its own then.
+        let turns = Turns::new(true, count > 1);
+        for _ in 0..count {
+            lifecycle.spawn(Arc::clone(&self).work(Arc::clone(&turns), lifecycle.stop_signal()));
+        }
+        if count == 1 {
+            lifecycle.spawn(Arc::clone(&self).work(Turns::new(false, true), lifecycle.stop_signal()));
         }
         lifecycle.spawn(Arc::clone(&self).keep_time(lifecycle.stop_signal()));
         lifecycle.spawn(Arc::clone(&self).watch_models(lifecycle.stop_signal()));
@@ -154,7 +168,7 @@ impl Pipeline {
         while !stop.is_cancelled() {
             bell.mark_unchanged();
             let background = Arc::clone(&turns.background).try_acquire_owned().ok();
-            match self.due_job(background.is_some()).await {
+            match self.due_job(turns.foreground, background.is_some()).await {
                 Ok(Some(job)) => {
                     let permit = background.filter(|_| BACKGROUND.contains(&job.kind));
                     return Some((job, permit));
@@ -176,10 +190,10 @@ impl Pipeline {
     }
 
     /// The job that is due; what can wait only where nothing else is, and where it may be done at all.
-    async fn due_job(&self, background: bool) -> Result<Option<Job>, StoreError> {
+    async fn due_job(&self, foreground: bool, background: bool) -> Result<Option<Job>, StoreError> {
+        let at_once: &[JobKind] = if foreground { &[JobKind::Assemble, JobKind::Score] } else { &[] };
         let waits: &[JobKind] = if background { &BACKGROUND } else { &[] };
-        let kinds = [&[JobKind::Assemble, JobKind::Score][..]].into_iter().chain(waits.chunks(1));
-        for kinds in kinds {
+        for kinds in at_once.chunks(2).chain(waits.chunks(1)) {
             let job = self.store.claim_job(kinds, self.clock.now(), self.settings.lease_ms).await?;
             if job.is_some() {
                 return Ok(job);

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    /// Jobs that this process works on at the same time; 0: one per core, and one more.
+    /// Jobs that this process works on at the same time; 0: one per core, and one more. Where it is 1, a job that nobody
+    /// waits for (places by occlusion, shadow models) runs beside it.
     pub workers: usize,
     /// Length of a job's lease; a worker that is killed leaves its job to others after this time.
     pub lease_ms: i64,

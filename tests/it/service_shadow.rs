@@ -88,6 +88,8 @@ async fn shadow_models_score_live_cases_afterwards_and_no_reader_gets_a_byte_of_
     let mut house = House::build_with("", |config| {
         let active = toml::toml! { chest = ["active-1"] };
         config["infer"].as_table_mut().unwrap().insert("active".to_owned(), toml::Value::Table(active));
+        // A lone worker: what can wait must not wait for ever beside it.
+        config["pipeline"].as_table_mut().unwrap().insert("workers".to_owned(), 1.into());
     });
     let models = house.folder.path().join("models");
     chest_model(&models, "active", "range = 'unit'");
