@@ -111,6 +111,30 @@ pub const TABLE: &[Row] = &[
     get("/api/studies/{study_instance_uid}/instances", ARRIVALS),
     get("/api/instances/{sop_instance_uid}/rendered", CASES),
     get("/api/instances/{sop_instance_uid}/heat-map", CASES),
+    get("/dicom-web/studies", CASES),
+    get("/dicom-web/studies/{study_instance_uid}", CASES),
+    get("/dicom-web/studies/{study_instance_uid}/metadata", CASES),
+    get("/dicom-web/studies/{study_instance_uid}/series", CASES),
+    get("/dicom-web/studies/{study_instance_uid}/instances", CASES),
+    get("/dicom-web/studies/{study_instance_uid}/series/{series_instance_uid}", CASES),
+    get("/dicom-web/studies/{study_instance_uid}/series/{series_instance_uid}/metadata", CASES),
+    get("/dicom-web/studies/{study_instance_uid}/series/{series_instance_uid}/instances", CASES),
+    get(
+        "/dicom-web/studies/{study_instance_uid}/series/{series_instance_uid}/instances/{sop_instance_uid}",
+        CASES,
+    ),
+    get(
+        "/dicom-web/studies/{study_instance_uid}/series/{series_instance_uid}/instances/{sop_instance_uid}/metadata",
+        CASES,
+    ),
+    get(
+        "/dicom-web/studies/{study_instance_uid}/series/{series_instance_uid}/instances/{sop_instance_uid}/bulkdata/{tag}",
+        CASES,
+    ),
+    get(
+        "/dicom-web/studies/{study_instance_uid}/series/{series_instance_uid}/instances/{sop_instance_uid}/rendered",
+        CASES,
+    ),
     get(
         "/dicom-web/studies/{study_instance_uid}/series/{series_instance_uid}/instances/{sop_instance_uid}/frames/{frames}",
         CASES,

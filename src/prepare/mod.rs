@@ -16,6 +16,7 @@ mod in_file;
 mod input;
 mod limits;
 mod mapping;
+mod metadata;
 mod prepared;
 mod quality;
 mod raw_frame;
@@ -30,11 +31,12 @@ pub mod worker;
 pub use input::{prepare_file, prepare_file_for};
 pub use limits::Limits;
 pub use mapping::PixelMapping;
+pub use metadata::{BULK, bulk_value, metadata};
 pub use prepared::{
     FrameAttributes, NamedWindow, PixelRegion, Prepared, QualityStatistics, RawFrame, RenderError,
     RenderRequest, RenderedImage, Timings, VoiTable, Window,
 };
-pub use raw_frame::{raw_frame, voi_table};
+pub use raw_frame::{raw_frame, stored_frame, voi_table};
 pub use render::{png_of, png_of_colour, render_file};
 pub use scope::{BodyPart, QualityLimits, Scope};
 pub use spec::{

@@ -62,6 +62,26 @@ pub fn raw_frame(path: &Path, frame: u32, limits: &Limits) -> Result<RawFrame, R
     Ok(RawFrame { attributes, samples: bytes })
 }
 
+/// The stored values of one frame as DICOMweb sends them (PS3.18 table 8.7.3-5): little endian, as wide as Bits Allocated.
+/// Colour and single bits, which leave here in no such form, are a bad request.
+pub fn stored_frame(path: &Path, frame: u32, limits: &Limits) -> Result<Vec<u8>, RenderError> {
+    let source = read_source(path, limits).map_err(RenderError::NotDecoded)?;
+    let Opened { frame, layout, .. } = open_frame(&source, frame, limits)?;
+    if frame.colour || layout.bits_allocated < 8 {
+        return Err(RenderError::BadRequest("only greyscale frames are sent as samples".into()));
+    }
+    let (bits, signed) = (frame.bits, frame.signed);
+    let samples = frame.into_samples().map_err(|error| RenderError::NotDecoded(refused(error)))?;
+    let samples = match samples {
+        // A codestream of 8 bits in an object of 16.
+        Samples::U8(samples) if layout.bits_allocated > 8 => {
+            Samples::U16(samples.into_iter().map(u16::from).collect())
+        }
+        other => other,
+    };
+    Ok(bytes_of(samples, bits, signed).1)
+}
+
 /// The object's VOI LUT for a frame: its entries, 16-bit little endian. `None` where it has none. Decodes no pixels.
 pub fn voi_table(path: &Path, frame: u32, limits: &Limits) -> Result<Option<Vec<u8>>, RenderError> {
     let source = read_source(path, limits).map_err(RenderError::NotDecoded)?;

@@ -70,6 +70,7 @@ async fn look(
             .replace("{series_instance_uid}", "1.2.3.1.1")
             .replace("{sop_instance_uid}", "1.2.3.1.1.0")
             .replace("{frames}", "1")
+            .replace("{tag}", "00281050")
             .replace("{name}", "dark.css");
         let acts = *method != "GET";
         // Acts that would move the case on are asked for without what they need.

@@ -1,6 +1,7 @@
 //! Tests of the service through its own boundaries: real files, sockets and databases.
 
 mod command_line;
+mod dicom_web_peer;
 mod durability;
 mod infer_case;
 mod infer_exam;

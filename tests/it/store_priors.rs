@@ -1,8 +1,8 @@
-//! Earlier studies of the same patient, and of nobody else.
+//! Finding studies: the earlier ones of the same patient and of nobody else, and those that match a search.
 
 use std::collections::BTreeSet;
 
-use doubleread::store::Store;
+use doubleread::store::{Store, StudyQuery};
 use doubleread::vocab::Instance;
 
 use crate::on_each_database;
@@ -65,5 +65,40 @@ on_each_database! {
             plain(3, "20240105", "south"),
         ]).await.unwrap();
         assert_eq!(found(store, 1, &[], 9).await, ["1.2.3.2"]);
+    }
+
+    async fn a_search_matches_by_name_date_modality_and_site_page_by_page(database) {
+        let store = &database.store;
+        let named = |study, name: &str, date, site: &str, modality: &str| taken(study, date, |one| {
+            one.tags.patient_name = name.to_owned();
+            one.tags.modality = modality.to_owned();
+            one.site = site.parse().unwrap();
+            one.received_at = one.received_at.plus_ms(i64::from(study));
+        });
+        store.register(vec![
+            named(1, "Smith^Anna", "20240105", "van1", "MG"),
+            named(2, "SMYTHE^Ben", "20240106", "south", "DX"),
+            named(3, "Under_score^C", "20250101", "van1", "DX"),
+        ]).await.unwrap();
+        let find = async |query: StudyQuery| -> Vec<String> {
+            let found = store.find_studies(&StudyQuery { limit: 9, ..query }).await.unwrap();
+            found.iter().map(|study| study.study_instance_uid.to_string()).collect()
+        };
+        let all = StudyQuery::default;
+        let name = |name: &str| StudyQuery { patient_name: Some(name.to_owned()), ..StudyQuery::default() };
+        assert_eq!(find(all()).await, ["1.2.3.3", "1.2.3.2", "1.2.3.1"]);
+        assert_eq!(find(name("sm?th*")).await, ["1.2.3.2", "1.2.3.1"]);
+        assert_eq!(find(name("smith*")).await, ["1.2.3.1"]);
+        assert_eq!(find(name("under_*")).await, ["1.2.3.3"]);
+        assert!(find(name("%")).await.is_empty(), "a wildcard of SQL is none of DICOM");
+        let dates = StudyQuery { date_from: Some("20240106".to_owned()), date_to: Some("20241231".to_owned()), ..all() };
+        assert_eq!(find(dates).await, ["1.2.3.2"]);
+        let modality = StudyQuery { modalities: vec!["MG".to_owned(), "CT".to_owned()], ..all() };
+        assert_eq!(find(modality).await, ["1.2.3.1"]);
+        let site = StudyQuery { sites: ["van1".parse().unwrap()].into(), ..all() };
+        assert_eq!(find(site).await, ["1.2.3.3", "1.2.3.1"]);
+        assert_eq!(find(StudyQuery { offset: 2, ..all() }).await, ["1.2.3.1"]);
+        let uids = vec!["1.2.3.2".parse().unwrap(), "1.2.3.99".parse().unwrap()];
+        assert_eq!(find(StudyQuery { study_instance_uids: uids, ..all() }).await, ["1.2.3.2"]);
     }
 }

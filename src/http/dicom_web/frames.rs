@@ -1,7 +1,8 @@
 //! Frames at their original depth (PS3.18 section 10.4.1.1.6), and the VOI LUT that belongs to one.
 //!
 //! In: an instance and frame numbers. Out: samples as the supervised child decoded them, little endian: alone for a
-//! viewer that asks for `application/octet-stream`, with the facts in `Doubleread-Frame`; else as `multipart/related`.
+//! viewer that asks for `application/octet-stream`, with the facts in `Doubleread-Frame` and a Modality LUT applied; else
+//! as `multipart/related` of stored values, as the metadata describe them.
 
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -9,58 +10,18 @@ use axum::response::{IntoResponse, Response};
 
 use super::frame_header;
 use super::multipart::{Part, related};
+use super::place::{Place, address};
 use crate::http::api::not_shown;
 use crate::http::caller::Caller;
 use crate::http::error::HttpError;
 use crate::http::state::AppState;
-use crate::http::visible;
+use crate::prepare::RenderRequest;
 use crate::prepare::worker::Urgency;
-use crate::vocab::Instance;
-
-pub(super) const PATH: &str = "/dicom-web/studies/{study_instance_uid}/series/{series_instance_uid}/instances/{sop_instance_uid}/frames/{frames}";
-pub(super) const VOI_LUT_PATH: &str = "/dicom-web/studies/{study_instance_uid}/series/{series_instance_uid}/instances/{sop_instance_uid}/frames/{frames}/voi-lut";
 
 /// Samples as they leave: Explicit VR Little Endian, not compressed (PS3.18 table 8.7.3-5).
 const SAMPLES: &str = "application/octet-stream; transfer-syntax=1.2.840.10008.1.2.1";
 /// Browsers may keep them, and ask each time whether they still may be seen.
 const KEPT: &str = "private, no-cache";
-
-/// Names of an address.
-#[derive(serde::Deserialize)]
-pub(super) struct Where {
-    study_instance_uid: String,
-    series_instance_uid: String,
-    sop_instance_uid: String,
-    frames: String,
-}
-
-impl Where {
-    /// The instance that is meant, where the caller may see it.
-    async fn instance(&self, state: &AppState, caller: &Caller) -> Result<Instance, HttpError> {
-        let instance = visible::instance(state, caller, &self.sop_instance_uid).await?;
-        let meant = instance.study_instance_uid.as_str() == self.study_instance_uid
-            && instance.series_instance_uid.as_str() == self.series_instance_uid;
-        if meant { Ok(instance) } else { Err(HttpError::NotFound) }
-    }
-
-    /// The frames that are meant, in the order of the address.
-    fn numbers(&self, most: usize) -> Result<Vec<u32>, HttpError> {
-        let wrong = || HttpError::BadRequest("frames are numbers from 1, separated by commas".to_owned());
-        let numbers: Vec<u32> = self
-            .frames
-            .split(',')
-            .map(|text| text.trim().parse())
-            .collect::<Result<_, _>>()
-            .map_err(|_| wrong())?;
-        if numbers.contains(&0) {
-            return Err(wrong());
-        }
-        if numbers.len() > most {
-            return Err(HttpError::BadRequest(format!("at most {most} frames are sent at once")));
-        }
-        Ok(numbers)
-    }
-}
 
 /// How an answer is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +58,7 @@ fn form(accept: &str) -> Option<Form> {
 pub(super) async fn frames(
     State(state): State<AppState>,
     caller: Caller,
-    Path(place): Path<Where>,
+    Path(place): Path<Place>,
     headers: HeaderMap,
 ) -> Result<Response, HttpError> {
     let instance = place.instance(&state, &caller).await?;
@@ -105,10 +66,7 @@ pub(super) async fn frames(
     let Some(form) = form(accept) else { return Ok(StatusCode::NOT_ACCEPTABLE.into_response()) };
     let numbers = place.numbers(state.settings.frames_per_request)?;
     let path = state.archive.path_of(&instance.content_hash).map_err(|error| HttpError::internal(&error))?;
-    let base = format!(
-        "/dicom-web/studies/{}/series/{}/instances/{}/frames",
-        instance.study_instance_uid, instance.series_instance_uid, instance.sop_instance_uid
-    );
+    let base = format!("{}/frames", address(&instance));
     if form == Form::Alone {
         let [number] = numbers[..] else {
             return Err(HttpError::BadRequest(
@@ -130,8 +88,8 @@ pub(super) async fn frames(
     }
     let mut parts = Vec::with_capacity(numbers.len());
     for number in numbers {
-        let frame = state.decode.raw_frame(&path, number, Urgency::Urgent).await.map_err(not_shown)?;
-        parts.push(Part { kind: SAMPLES, location: format!("{base}/{number}"), bytes: frame.samples });
+        let bytes = state.decode.stored_frame(&path, number, Urgency::Urgent).await.map_err(not_shown)?;
+        parts.push(Part { kind: SAMPLES, location: format!("{base}/{number}"), bytes });
     }
     Ok(related("application/octet-stream", parts))
 }
@@ -140,7 +98,7 @@ pub(super) async fn frames(
 pub(super) async fn voi_lut(
     State(state): State<AppState>,
     caller: Caller,
-    Path(place): Path<Where>,
+    Path(place): Path<Place>,
 ) -> Result<Response, HttpError> {
     let instance = place.instance(&state, &caller).await?;
     let [number] = place.numbers(1)?[..] else { return Err(HttpError::NotFound) };
@@ -149,6 +107,20 @@ pub(super) async fn voi_lut(
     let entries = table.ok_or(HttpError::NotFound)?;
     let told = [(header::CONTENT_TYPE, "application/octet-stream"), (header::CACHE_CONTROL, KEPT)];
     Ok((told, entries).into_response())
+}
+
+/// `GET .../rendered`: the first frame as the object asks to be shown, as PNG (PS3.18 section 10.4.1.1.3).
+pub(super) async fn rendered(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(place): Path<Place>,
+) -> Result<Response, HttpError> {
+    let instance = place.instance(&state, &caller).await?;
+    let path = state.archive.path_of(&instance.content_hash).map_err(|error| HttpError::internal(&error))?;
+    let side = Some(state.settings.render_side_most);
+    let request = RenderRequest { frame: 1, max_side: side, ..RenderRequest::default() };
+    let image = state.decode.render(&path, &request, Urgency::Urgent).await.map_err(not_shown)?;
+    Ok(([(header::CONTENT_TYPE, "image/png"), (header::CACHE_CONTROL, KEPT)], image.png).into_response())
 }
 
 #[cfg(test)]

@@ -10,28 +10,39 @@ pub(super) struct Part {
     pub bytes: Vec<u8>,
 }
 
+/// What stands between parts: random, so that no part holds it but by a chance that nobody will see.
+pub(super) fn boundary() -> String {
+    format!("doubleread-{}", uuid::Uuid::new_v4().simple())
+}
+
+/// The media type of a body of parts of one media type.
+pub(super) fn kind(parts: &str, boundary: &str) -> String {
+    format!("multipart/related; type=\"{parts}\"; boundary={boundary}")
+}
+
+/// What comes before the bytes of a part.
+pub(super) fn head(boundary: &str, kind: &str, length: u64, location: &str) -> String {
+    format!(
+        "--{boundary}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\nContent-Location: {location}\r\n\r\n"
+    )
+}
+
 /// An answer of several parts of one media type.
-pub(super) fn related(kind: &str, parts: Vec<Part>) -> Response {
-    // Random, so that no bytes of a part can hold it but by a chance that nobody will see.
-    let boundary = format!("doubleread-{}", uuid::Uuid::new_v4().simple());
+pub(super) fn related(parts_kind: &str, parts: Vec<Part>) -> Response {
+    let boundary = boundary();
     let size: usize = parts.iter().map(|part| part.bytes.len() + 256).sum();
     let mut body = Vec::with_capacity(size + 64);
     for part in parts {
-        let head = format!(
-            "--{boundary}\r\nContent-Type: {}\r\nContent-Length: {}\r\nContent-Location: {}\r\n\r\n",
-            part.kind,
-            part.bytes.len(),
-            part.location
+        body.extend_from_slice(
+            head(&boundary, part.kind, part.bytes.len() as u64, &part.location).as_bytes(),
         );
-        body.extend_from_slice(head.as_bytes());
         body.extend_from_slice(&part.bytes);
         body.extend_from_slice(b"\r\n");
     }
     body.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
     let mut response = body.into_response();
-    let name = format!("multipart/related; type=\"{kind}\"; boundary={boundary}");
-    if let Ok(name) = HeaderValue::from_str(&name) {
-        response.headers_mut().insert(header::CONTENT_TYPE, name);
+    if let Ok(kind) = HeaderValue::from_str(&kind(parts_kind, &boundary)) {
+        response.headers_mut().insert(header::CONTENT_TYPE, kind);
     }
     response
 }

@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use rustix::process::{Resource, Rlimit, setrlimit};
 
 use super::super::input::prepare_file_for;
-use super::super::raw_frame::{raw_frame, voi_table};
+use super::super::metadata::{bulk_value, metadata};
+use super::super::raw_frame::{raw_frame, stored_frame, voi_table};
 use super::super::render::render_file;
 use super::wire::{Answer, MAX_HEADER_BYTES, Request, What};
 
@@ -49,7 +50,10 @@ fn serve(input: &mut impl Read, output: &mut impl Write) -> io::Result<()> {
             }
             What::Render(request) => Answer::of_rendered(render_file(&path, &request, &limits)),
             What::RawFrame { frame } => Answer::of_raw(raw_frame(&path, frame, &limits)),
-            What::VoiTable { frame } => Answer::of_table(voi_table(&path, frame, &limits)),
+            What::VoiTable { frame } => Answer::of_bytes(voi_table(&path, frame, &limits)),
+            What::StoredFrame { frame } => Answer::of_bytes(stored_frame(&path, frame, &limits).map(Some)),
+            What::Metadata => Answer::of_bytes(metadata(&path, &limits).map(Some)),
+            What::Value { tag } => Answer::of_bytes(bulk_value(&path, tag, &limits)),
         };
         let header = serde_json::to_vec(&answer)?;
         let header_length = u32::try_from(header.len()).map_err(|_| io::ErrorKind::InvalidData)?;

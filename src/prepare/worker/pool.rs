@@ -163,8 +163,37 @@ impl Pool {
         frame: u32,
         urgency: Urgency,
     ) -> Result<Option<Vec<u8>>, RenderError> {
-        match self.ask(path, What::VoiTable { frame }, urgency).await {
-            Ok((Answer::Table { present }, entries)) => Ok(present.then_some(entries)),
+        self.bytes(path, What::VoiTable { frame }, urgency).await
+    }
+
+    /// [`super::super::stored_frame`] in a child; frames count from 1.
+    pub async fn stored_frame(
+        &self,
+        path: &Path,
+        frame: u32,
+        urgency: Urgency,
+    ) -> Result<Vec<u8>, RenderError> {
+        Ok(self.bytes(path, What::StoredFrame { frame }, urgency).await?.unwrap_or_default())
+    }
+
+    /// [`super::super::metadata`] in a child.
+    pub async fn metadata(&self, path: &Path, urgency: Urgency) -> Result<Vec<u8>, RenderError> {
+        Ok(self.bytes(path, What::Metadata, urgency).await?.unwrap_or_default())
+    }
+
+    /// [`super::super::bulk_value`] in a child.
+    pub async fn value(
+        &self,
+        path: &Path,
+        tag: u32,
+        urgency: Urgency,
+    ) -> Result<Option<Vec<u8>>, RenderError> {
+        self.bytes(path, What::Value { tag }, urgency).await
+    }
+
+    async fn bytes(&self, path: &Path, what: What, urgency: Urgency) -> Result<Option<Vec<u8>>, RenderError> {
+        match self.ask(path, what, urgency).await {
+            Ok((Answer::Bytes { present }, bytes)) => Ok(present.then_some(bytes)),
             Ok((Answer::NotRendered(error), _)) => Err(error),
             Ok(_) => Err(RenderError::NotDecoded(undecodable(&Fault::BadAnswer))),
             Err(fault) => Err(RenderError::NotDecoded(undecodable(&fault))),

@@ -34,6 +34,13 @@ pub(super) enum What {
     VoiTable {
         frame: u32,
     },
+    StoredFrame {
+        frame: u32,
+    },
+    Metadata,
+    Value {
+        tag: u32,
+    },
 }
 
 /// Header of an answer; the numbers and pixels are its body.
@@ -43,7 +50,7 @@ pub(super) enum Answer {
     Prepared(Vec<Result<PreparedHeader, NotProcessed>>),
     Rendered { width: u32, height: u32, grey_bytes: usize },
     Raw(FrameAttributes),
-    Table { present: bool },
+    Bytes { present: bool },
     NotRendered(RenderError),
 }
 
@@ -92,10 +99,10 @@ impl Answer {
         }
     }
 
-    /// Header and body of a table: its entries.
-    pub fn of_table(result: Result<Option<Vec<u8>>, RenderError>) -> (Self, Vec<u8>) {
+    /// Header and body of plain bytes, where there are any.
+    pub fn of_bytes(result: Result<Option<Vec<u8>>, RenderError>) -> (Self, Vec<u8>) {
         match result {
-            Ok(entries) => (Self::Table { present: entries.is_some() }, entries.unwrap_or_default()),
+            Ok(bytes) => (Self::Bytes { present: bytes.is_some() }, bytes.unwrap_or_default()),
             Err(error) => (Self::NotRendered(error), Vec::new()),
         }
     }
