@@ -20,7 +20,7 @@ pub enum Who {
 /// One row of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Row {
-    /// `GET`, `POST` or `DELETE`.
+    /// `GET`, `POST`, `PUT` or `DELETE`.
     pub method: &'static str,
     /// The route as it is registered.
     pub path: &'static str,
@@ -44,6 +44,9 @@ const fn get(path: &'static str, who: Who) -> Row {
 const fn post(path: &'static str, who: Who) -> Row {
     Row { method: "POST", path, who }
 }
+const fn put(path: &'static str, who: Who) -> Row {
+    Row { method: "PUT", path, who }
+}
 const fn delete(path: &'static str, who: Who) -> Row {
     Row { method: "DELETE", path, who }
 }
@@ -60,6 +63,12 @@ pub const TABLE: &[Row] = &[
     post("/theme", Who::Anyone),
     get("/", Who::SignedIn),
     get("/worklist", READERS),
+    post("/sessions", READERS),
+    get("/sessions/{session_id}", READERS),
+    post("/sessions/{session_id}/end", READERS),
+    get("/my-reads", READERS),
+    get("/readers/{user_id}/reads", READERS),
+    post("/preferences", Who::SignedIn),
     post("/worklist/next", READERS),
     get("/cases/{case_id}", CASES),
     post("/cases/{case_id}/open", READERS),
@@ -80,6 +89,14 @@ pub const TABLE: &[Row] = &[
     post("/api/session", Who::Anyone),
     delete("/api/session", Who::SignedIn),
     get("/api/me", Who::SignedIn),
+    get("/api/me/preferences", Who::SignedIn),
+    put("/api/me/preferences", Who::SignedIn),
+    get("/api/sessions", READERS),
+    post("/api/sessions", READERS),
+    post("/api/sessions/next", READERS),
+    get("/api/sessions/{session_id}", READERS),
+    post("/api/sessions/{session_id}/end", READERS),
+    get("/api/readers/{user_id}/reads", READERS),
     get("/api/cases", CASES),
     post("/api/cases/next", READERS),
     get("/api/cases/ahead", READERS),

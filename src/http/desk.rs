@@ -9,8 +9,8 @@ use super::caller::Caller;
 use super::error::HttpError;
 use super::state::AppState;
 use crate::reading::{Actor, CaseView, ClaimToken, Command, Refusal, Slot, may_claim, view_for};
-use crate::store::{ActError, Acted, CaseRow, StoredCase, Study, WorklistQuery};
-use crate::vocab::{AiResult, CaseId, Instance, Pathway, Places, Role};
+use crate::store::{ActError, Acted, CaseRow, QueueKey, StoredCase, Study, WorklistQuery};
+use crate::vocab::{AiResult, CaseId, Instance, Pathway, Places, Role, SiteCode};
 
 /// Roles in which people read.
 pub(super) const READS: &[Role] = &[Role::Reader, Role::Lead];
@@ -121,14 +121,39 @@ pub(super) async fn offered(
     arbitrations: bool,
     limit: u32,
 ) -> Result<Vec<CaseRow>, HttpError> {
+    let offer = Offer { pathway, arbitrations, ..Offer::default() };
+    offered_of(state, caller, offer, limit).await
+}
+
+/// Which of the cases that a reader is offered.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Offer {
+    /// On this pathway; on either where none.
+    pub pathway: Option<Pathway>,
+    /// Of this site; of any that the reader may see where none.
+    pub site: Option<SiteCode>,
+    /// To settle, rather than to read.
+    pub arbitrations: bool,
+    /// After this place in the queue.
+    pub after: Option<QueueKey>,
+}
+
+/// What a reader is offered of that.
+pub(super) async fn offered_of(
+    state: &AppState,
+    caller: &Caller,
+    offer: Offer,
+    limit: u32,
+) -> Result<Vec<CaseRow>, HttpError> {
+    let Offer { pathway, site, arbitrations, after } = offer;
     let slots = if arbitrations { BTreeSet::from([Slot::Arbitration]) } else { BTreeSet::from(BLIND_READS) };
-    let query = WorklistQuery {
-        pathways: pathway.into_iter().collect(),
-        sites: caller.sites.clone(),
-        slots,
-        reader: Some(caller.user_id),
-        after: None,
+    let sites = match site {
+        Some(site) if caller.may_see(&site) => BTreeSet::from([site]),
+        Some(_) => return Ok(Vec::new()),
+        None => caller.sites.clone(),
     };
+    let pathways = pathway.into_iter().collect();
+    let query = WorklistQuery { pathways, sites, slots, reader: Some(caller.user_id), after };
     Ok(state.store.worklist(&query, state.clock.now(), limit).await?)
 }
 
@@ -158,7 +183,7 @@ pub(super) async fn take_next(
 }
 
 /// Opens one case (R7).
-async fn claim(
+pub(super) async fn claim(
     state: &AppState,
     caller: &Caller,
     actor: &Actor,

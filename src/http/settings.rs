@@ -31,6 +31,10 @@ pub struct Settings {
     pub request_timeout_seconds: u64,
     /// Buttons that record an opinion stay dead this long after a case has loaded, in milliseconds.
     pub dead_time_ms: u32,
+    /// Cases in a session of reading, where its reader names no number.
+    pub session_size: u32,
+    /// Cases in a session at most.
+    pub session_size_most: u32,
     /// How often an open case renews its claim, in seconds.
     pub heartbeat_seconds: u32,
     /// Rows on one page of a list.
@@ -63,6 +67,8 @@ impl Default for Settings {
             body_limit_bytes: 1 << 20,
             request_timeout_seconds: 30,
             dead_time_ms: 5_000,
+            session_size: 25,
+            session_size_most: 200,
             heartbeat_seconds: 60,
             page_rows: 100,
             render_side: 1_600,

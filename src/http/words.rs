@@ -175,6 +175,23 @@ pub(super) fn trained_on(text: &str) -> String {
     }
 }
 
+/// A length of time in minutes.
+pub(super) fn minutes(ms: i64) -> String {
+    match ms.max(0) / 60_000 {
+        0 => "less than a minute".to_owned(),
+        1 => "1 minute".to_owned(),
+        minutes => format!("{minutes} minutes"),
+    }
+}
+
+/// A length of time in seconds, and in minutes where it is long.
+pub(super) fn seconds(ms: i64) -> String {
+    match ms.max(0) / 1_000 {
+        seconds @ 0..120 => format!("{seconds} s"),
+        seconds => format!("{} min {} s", seconds / 60, seconds % 60),
+    }
+}
+
 /// A number between 0 and 1 with two digits.
 pub(super) fn score(score: f64) -> String {
     format!("{score:.2}")

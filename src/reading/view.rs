@@ -152,6 +152,15 @@ impl CaseView {
         }
     }
 
+    /// The own read, if there is one.
+    pub fn own(&self) -> Option<&OwnRead> {
+        match self {
+            CaseView::Blind(_) | CaseView::Assisted(_) => None,
+            CaseView::Locked(view) => Some(&view.own),
+            CaseView::Revealed(view) => view.own.as_ref(),
+        }
+    }
+
     /// The AI's result, where this person may see it (for overlays).
     pub fn ai(&self) -> Option<&AiShown> {
         match self {

@@ -37,6 +37,7 @@ const MIGRATIONS: &[Migration] = migrations![
     9 "0009_conflicts_by_study",
     10 "0010_view_disagreements",
     11 "0011_studies_of_patient",
+    12 "0012_reading_sessions",
 ];
 
 /// How often the table of migrations is tried again: two processes that make it in the same

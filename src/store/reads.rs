@@ -3,13 +3,15 @@
 //! In: who or what is asked for. Out: whole reads and results. Never: a choice of who may see
 //! them; that is for the views of `reading`.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use sqlx::any::AnyRow;
 
 use super::row::{from_json, integer, optional_parsed, parsed};
 use super::statement::Statement;
 use super::{Store, StoreError};
 use crate::reading::{FollowUp, Read};
-use crate::vocab::{AiResult, CaseId, FindingCode, ReadId, Timestamp, UserId};
+use crate::vocab::{AiResult, CaseId, FindingCode, Pathway, ReadId, Timestamp, UserId};
 
 /// A read and its case.
 #[derive(Debug, Clone, PartialEq)]
@@ -85,6 +87,62 @@ impl Store {
             .iter()
             .map(|row| Ok(StoredRead { case_id: parsed(row, "case_id")?, read: from_json(row, "body")? }))
             .collect()
+    }
+
+    /// A reader's own reads that do not count yet, latest first.
+    pub async fn own_reads_not_final(
+        &self,
+        reader: UserId,
+        limit: u32,
+    ) -> Result<Vec<StoredRead>, StoreError> {
+        sqlx::query(
+            "SELECT reads.case_id, reads.body FROM reads \
+             JOIN read_authors ON read_authors.read_id = reads.read_id \
+             WHERE reads.finalised_at IS NULL AND read_authors.reader_id = $1 \
+             ORDER BY reads.locked_at DESC, reads.read_id DESC LIMIT $2",
+        )
+        .bind(reader.to_string())
+        .bind(i64::from(limit.min(self.settings.page_rows)))
+        .fetch_all(&self.reader)
+        .await?
+        .iter()
+        .map(|row| Ok(StoredRead { case_id: parsed(row, "case_id")?, read: from_json(row, "body")? }))
+        .collect()
+    }
+
+    /// Which of these cases a person has read, alone or with others.
+    pub async fn cases_read_by(
+        &self,
+        reader: UserId,
+        cases: &[CaseId],
+    ) -> Result<BTreeSet<CaseId>, StoreError> {
+        if cases.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        let mut statement = Statement::new("SELECT DISTINCT case_id FROM read_authors WHERE reader_id = ");
+        statement.bind(reader.to_string()).push(" AND case_id IN (");
+        statement.bind_list(cases.iter().map(ToString::to_string)).push(")");
+        statement.build()?.fetch_all(&self.reader).await?.iter().map(|row| parsed(row, "case_id")).collect()
+    }
+
+    /// How many reads a person has locked since an instant, by pathway.
+    pub async fn own_read_counts(
+        &self,
+        reader: UserId,
+        since: Timestamp,
+    ) -> Result<BTreeMap<Pathway, i64>, StoreError> {
+        sqlx::query(
+            "SELECT cases.pathway, COUNT(*) AS reads FROM read_authors \
+             JOIN cases ON cases.case_id = read_authors.case_id \
+             WHERE read_authors.reader_id = $1 AND read_authors.locked_at >= $2 GROUP BY cases.pathway",
+        )
+        .bind(reader.to_string())
+        .bind(since.to_string())
+        .fetch_all(&self.reader)
+        .await?
+        .iter()
+        .map(|row| Ok((parsed(row, "pathway")?, integer(row, "reads")?)))
+        .collect()
     }
 
     /// The AI result of a case.

@@ -120,7 +120,7 @@ pub struct WorklistQuery {
     pub after: Option<QueueKey>,
 }
 
-const SELECT: &str = "SELECT cases.*, studies.patient_id, studies.patient_name, studies.birth_date, studies.sex, \
+pub(super) const SELECT: &str = "SELECT cases.*, studies.patient_id, studies.patient_name, studies.birth_date, studies.sex, \
      studies.accession_number, studies.study_description FROM cases \
      LEFT JOIN studies ON studies.study_instance_uid = cases.study_instance_uid WHERE ";
 
@@ -247,6 +247,16 @@ impl Store {
         statement.build()?.fetch_optional(&self.reader).await?.as_ref().map(case_row_of).transpose()
     }
 
+    /// Sites that have sent studies.
+    pub async fn sites(&self) -> Result<Vec<SiteCode>, StoreError> {
+        sqlx::query("SELECT DISTINCT site FROM studies ORDER BY site")
+            .fetch_all(&self.reader)
+            .await?
+            .iter()
+            .map(|row| parsed(row, "site"))
+            .collect()
+    }
+
     /// The cases that a reader has open now, the earliest opened first.
     pub async fn claimed_by(&self, reader: UserId, now: Timestamp) -> Result<Vec<CaseId>, StoreError> {
         sqlx::query(
@@ -266,7 +276,7 @@ fn some_or<T: Copy + Ord>(some: &BTreeSet<T>, all: &[T]) -> Vec<T> {
     if some.is_empty() { all.to_vec() } else { some.iter().copied().collect() }
 }
 
-fn push_sites(statement: &mut Statement, sites: &BTreeSet<SiteCode>) {
+pub(super) fn push_sites(statement: &mut Statement, sites: &BTreeSet<SiteCode>) {
     if !sites.is_empty() {
         statement.push(" AND cases.site IN (");
         statement.bind_list(sites.iter().map(ToString::to_string)).push(")");
@@ -281,7 +291,7 @@ fn push_after(statement: &mut Statement, after: Option<&QueueKey>) {
     }
 }
 
-fn case_row_of(row: &AnyRow) -> Result<CaseRow, StoreError> {
+pub(super) fn case_row_of(row: &AnyRow) -> Result<CaseRow, StoreError> {
     let key = QueueKey {
         rank: integer(row, "queue_rank")?,
         due_at: parsed(row, "due_at")?,

@@ -43,6 +43,10 @@ own_id!(
     ReadId, "read id"
 );
 own_id!(
+    /// One sitting of a reader: the cases that they set out to read.
+    ReadingSessionId, "reading session id"
+);
+own_id!(
     /// A person (or machine account) who signs in.
     UserId, "user id"
 );

@@ -27,7 +27,7 @@ pub use codes::{
     CT_OF_CHEST, CT_OF_CHEST_LOINC, IMAGING, LATERALITY, Loinc, PRESENT, RADIOLOGY, is_sct_identifier,
 };
 pub use finding::{BreastFeature, ChestFinding, Coded, Confidence, FindingCode, LevelOfConcern, Mark, Zone};
-pub use id::{CaseId, JobId, MessageId, ReadId, UserId};
+pub use id::{CaseId, JobId, MessageId, ReadId, ReadingSessionId, UserId};
 pub use identity::{AccessionNumber, AeTitle, NhsNumber, PatientId, Role, Sex, SiteCode};
 pub use image_view::{ChestView, View, is_mammogram, view_of};
 pub use instance::{Instance, InstanceTags, Registration};

@@ -1,6 +1,6 @@
 //! S09: a reader who has not locked gets the same bytes whatever the AI and the first reader said.
 
-use doubleread::vocab::{AiOutcome, NotProcessed, NotProcessedReason, QualityFault, Role};
+use doubleread::vocab::{AiOutcome, NotProcessed, NotProcessedReason, QualityFault, Role, UserId};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
@@ -17,7 +17,7 @@ struct World {
 /// Every answer that the second reader can get of the case before the lock, less what is random in every world.
 async fn seen_in(world: World) -> Vec<(String, String)> {
     let service = Service::start().await;
-    service.person("anna", &[Role::Reader]).await;
+    let other = service.person("anna", &[Role::Reader]).await;
     let own = service.person("ben", &[Role::Reader, Role::Radiographer, Role::Lead]).await;
     let made = make_case(&service, 1, "mammo-ai-second").await;
     let mut anna = service.signed_in("anna").await;
@@ -38,16 +38,17 @@ async fn seen_in(world: World) -> Vec<(String, String)> {
     });
     routes.sort();
     // Before the claim, and again while the case is open.
-    look(&mut ben, &routes, &made, &mut answers).await;
+    look(&mut ben, &routes, &made, other, &mut answers).await;
     let claimed = ben.post(&format!("/api/cases/{}/claim", made.case_id), json!({})).await;
     assert_eq!(claimed.status, StatusCode::OK, "{}", claimed.text);
     let token = claimed.json()["claim_token"].as_str().unwrap().to_owned();
     answers.push(("claim".to_owned(), claimed.text));
-    look(&mut ben, &routes, &made, &mut answers).await;
+    look(&mut ben, &routes, &made, other, &mut answers).await;
     // User ids are fresh in every world.
-    let secrets = [token, ben.csrf.clone(), own.to_string()];
-    for (_, text) in &mut answers {
+    let secrets = [token, ben.csrf.clone(), own.to_string(), other.to_string()];
+    for (route, text) in &mut answers {
         for secret in &secrets {
+            *route = route.replace(secret.as_str(), "SECRET");
             *text = text.replace(secret.as_str(), "SECRET");
         }
     }
@@ -59,6 +60,7 @@ async fn look(
     ben: &mut Visitor,
     routes: &[(&'static str, String)],
     made: &crate::http_world::Made,
+    other: UserId,
     answers: &mut Vec<(String, String)>,
 ) {
     for (method, route) in routes {
@@ -71,10 +73,12 @@ async fn look(
             .replace("{sop_instance_uid}", "1.2.3.1.1.0")
             .replace("{frames}", "1")
             .replace("{tag}", "00281050")
-            .replace("{name}", "dark.css");
+            .replace("{name}", "dark.css")
+            .replace("{user_id}", &other.to_string())
+            .replace("{session_id}", "00000000-0000-7000-8000-000000000002");
         let acts = *method != "GET";
         // Acts that would move the case on are asked for without what they need.
-        if acts && ["/claim", "/next", "/open"].iter().any(|end| path.ends_with(end)) {
+        if acts && ["/claim", "/next", "/open", "/sessions"].iter().any(|end| path.ends_with(end)) {
             continue;
         }
         if acts

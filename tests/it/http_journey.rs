@@ -132,10 +132,12 @@ on_each_database! {
             ai(&service, &made, AiOutcome::Normal, 0.1).await;
         }
         let mut anna = service.signed_in("anna").await;
-        let list = anna.get("/worklist").await;
+        let list = anna.get("/worklist?pathway=chest").await;
         assert!(list.text.contains("PATIENT1, Nell&#60;b&#62;"), "{}", list.text);
         assert!(!list.text.contains("Nell<b>"), "a name was not escaped");
-        let opened = anna.submit("/worklist/next", &[("pathway", "chest")]).await;
+        let start = anna.get("/").await;
+        assert!(start.text.contains("Start reading"), "{}", start.text);
+        let opened = anna.submit("/sessions", &[("pathway", "chest"), ("size", "2")]).await;
         assert_eq!(opened.status, StatusCode::SEE_OTHER);
         let first = opened.location().to_owned();
         let page = anna.get(&first).await;

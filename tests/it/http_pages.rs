@@ -51,8 +51,8 @@ fn walk(name: &str, theme: &str, steps: &[Value]) -> Value {
 /// What a reader does: opens the next case of a pathway, looks at every fold, says normal, looks back and compares.
 fn reading(pathway: &str) -> Vec<Value> {
     vec![
-        json!({ "visit": "/worklist" }),
-        json!({ "press": format!("form[action='/worklist/next']:has(input[value={pathway}]) button") }),
+        json!({ "visit": format!("/worklist?pathway={pathway}") }),
+        json!({ "press": ".dr-table form[action$='/open'] button" }),
         json!({ "click": "details[data-key=r] summary" }),
         json!({ "click": "details[data-key=t] summary" }),
         json!({ "shot": format!("{pathway}-blind") }),

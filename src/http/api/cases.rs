@@ -10,6 +10,7 @@ use utoipa_axum::routes;
 
 use super::bodies::{CaseBody, CaseList, CaseRowBody, PatientBody};
 use crate::http::caller::Caller;
+use crate::http::case_search::{Found, Search, find};
 use crate::http::desk::{self, READS, RUNS};
 use crate::http::error::{ErrorBody, HttpError};
 use crate::http::state::AppState;
@@ -53,9 +54,13 @@ struct ListQuery {
     state: Option<String>,
     /// `chest` or `mammo`; both where absent.
     pathway: Option<String>,
+    /// Part of a patient's name, a whole patient ID or a whole accession number; `state` then counts for nothing.
+    q: Option<String>,
+    /// Cases of this site alone (with `q`, or as a reader).
+    site: Option<String>,
     /// Rows at most.
     limit: Option<u32>,
-    /// `next` of the page before (people who do not read, and one pathway only).
+    /// `next` of the page before (with `q`; else people who do not read, and one pathway only).
     after: Option<String>,
 }
 
@@ -71,6 +76,17 @@ async fn list(
     let pathway: Option<Pathway> = query.pathway.as_deref().map(str::parse).transpose()?;
     let pathways = pathway.map_or_else(|| Pathway::ALL.to_vec(), |pathway| vec![pathway]);
     let reads = desk::looking_role(&caller).may_read();
+    if let Some(q) = query.q.filter(|q| !q.trim().is_empty()) {
+        let site = query.site.unwrap_or_default();
+        let pathway = query.pathway.unwrap_or_default();
+        let search = Search { q, pathway, site, from: query.after.unwrap_or_default(), ..Search::default() };
+        let Found { rows, next } = find(&state, &caller, &search, limit).await?;
+        let mut cases = Vec::with_capacity(rows.len());
+        for row in rows {
+            cases.push(row_body(&state, row, reads).await?);
+        }
+        return Ok(Json(CaseList { cases, next }));
+    }
     let wanted = query.state.as_deref().unwrap_or(if reads { "open" } else { "first_read" });
     let mut rows: Vec<CaseRow> = Vec::new();
     match wanted {

@@ -11,7 +11,10 @@ mod display_stages;
 mod heat_maps;
 mod images;
 mod operations;
+mod preferences;
 mod quarantine;
+mod readers;
+mod reading_sessions;
 mod reads;
 mod session;
 mod studies;
@@ -61,6 +64,9 @@ pub(super) fn router() -> (Router<AppState>, Vec<(&'static str, String)>) {
         .merge(session::router())
         .merge(cases::router())
         .merge(reads::router())
+        .merge(reading_sessions::router())
+        .merge(preferences::router())
+        .merge(readers::router())
         .merge(studies::router())
         .merge(display::router())
         .merge(ahead::router())

@@ -20,6 +20,7 @@ use crate::http::desk::{self, Subject};
 use crate::http::error::HttpError;
 use crate::http::history::{History, history};
 use crate::http::opinion_form::Fields;
+use crate::http::reading_sessions::progress;
 use crate::http::state::AppState;
 use crate::http::words;
 use crate::reading::{CaseView, DeferReason, OverruleReason};
@@ -69,6 +70,8 @@ struct CasePage {
     dead_ms: u32,
     heartbeat_ms: u32,
     claim: String,
+    /// How far the session is that the reader is in: number of this case, and of all.
+    progress: Option<(usize, u32)>,
     superseded_by: Option<String>,
     on_hold: bool,
     images_to_open: Vec<String>,
@@ -272,6 +275,7 @@ async fn case_page(
         dead_ms: if claimed { state.settings.dead_time_ms } else { 0 },
         heartbeat_ms: if claimed { state.settings.heartbeat_seconds.saturating_mul(1_000) } else { 0 },
         claim: blind.claim.as_ref().map(|claim| claim.token.to_string()).unwrap_or_default(),
+        progress: progress(state, caller).await?.map(|now| (now.read + usize::from(claimed), now.size)),
         superseded_by: blind.superseded_by.map(|id| id.to_string()),
         on_hold: blind.on_hold,
         images_to_open: if claimed {

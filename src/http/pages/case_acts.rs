@@ -8,6 +8,7 @@ use axum::response::Response;
 use super::case::{Shown, Toast, render};
 use super::frame::Look;
 use super::see_other;
+use super::sessions::next_path;
 use crate::http::caller::Caller;
 use crate::http::desk::{self, READS, RUNS};
 use crate::http::error::HttpError;
@@ -46,20 +47,6 @@ async fn or_again(
     let status = Some(error.status());
     let shown = Shown { toast: Some(toast), fields, status, change_open: true };
     render(state, look, caller, &case, shown).await
-}
-
-/// `POST /worklist/next`.
-pub(super) async fn next(
-    State(state): State<AppState>,
-    caller: Caller,
-    axum::Form(fields): Form,
-) -> Result<Response, HttpError> {
-    let pathway = Fields(fields).optional("pathway")?;
-    let path = match desk::take_next(&state, &caller, pathway).await? {
-        Some(case_id) => format!("/cases/{case_id}"),
-        None => "/worklist".to_owned(),
-    };
-    Ok(see_other(&path))
 }
 
 /// `POST /cases/{case_id}/open`.
@@ -101,10 +88,7 @@ async fn lock(
     if stays {
         return Ok(format!("/cases/{case_id}?said=recorded"));
     }
-    Ok(match desk::take_next(state, caller, Some(case.state.set.pathway)).await? {
-        Some(next) => format!("/cases/{next}?after={case_id}"),
-        None => format!("/worklist?after={case_id}"),
-    })
+    Ok(format!("{}?after={case_id}", next_path(state, caller).await?))
 }
 
 /// `POST /cases/{case_id}/change`: another opinion in the place of the own one that does not count yet.
@@ -190,7 +174,7 @@ pub(super) async fn act(
 fn wish(case_id: CaseId, fields: &Fields) -> Result<(&'static [Role], Command, String), HttpError> {
     let here = |said: &str| format!("/cases/{case_id}?said={said}");
     let text = |name: &str| fields.get(name).unwrap_or_default().to_owned();
-    let list = || "/worklist".to_owned();
+    let list = || "/".to_owned();
     Ok(match fields.get("act").unwrap_or_default() {
         "release" => (READS, Command::ReleaseClaim { token: fields.need("claim")? }, list()),
         "skip" => (READS, Command::Skip { token: fields.need("claim")? }, list()),

@@ -7,6 +7,7 @@ use crate::http::assets;
 use crate::http::caller::{Caller, cookie};
 use crate::http::error::HttpError;
 use crate::http::state::AppState;
+use crate::store::Preferences;
 use crate::vocab::{Role, Timestamp};
 
 /// Cookie that keeps the choice of theme.
@@ -71,6 +72,7 @@ pub(super) struct Look {
     synthetic: bool,
     zone: jiff::tz::TimeZone,
     now: Timestamp,
+    keys: String,
 }
 
 impl Look {
@@ -85,6 +87,7 @@ impl Look {
             frame.csrf = caller.csrf.clone();
             frame.person = Some(caller.display_name.clone());
             frame.person_id = caller.user_id.to_string();
+            frame.keys.clone_from(&self.keys);
             frame.entries = entries(caller, &self.path);
         }
         frame
@@ -111,6 +114,23 @@ impl Look {
         day(at) == day(self.now)
     }
 
+    /// When the local day began.
+    pub(super) fn start_of_day(&self) -> Timestamp {
+        let local = self.now.to_jiff().to_zoned(self.zone.clone());
+        self.instant(local.start_of_day())
+    }
+
+    /// When the local year began.
+    pub(super) fn start_of_year(&self) -> Timestamp {
+        let local = self.now.to_jiff().to_zoned(self.zone.clone());
+        self.instant(local.first_of_year().and_then(|first| first.start_of_day()))
+    }
+
+    /// An instant of the calendar; now where the calendar has none.
+    fn instant(&self, found: Result<jiff::Zoned, jiff::Error>) -> Timestamp {
+        found.map_or(self.now, |at| Timestamp::from_millis(at.timestamp().as_millisecond()))
+    }
+
     /// The present instant.
     pub(super) fn now(&self) -> Timestamp {
         self.now
@@ -130,8 +150,10 @@ fn in_words(ms: i64) -> String {
 }
 
 fn entries(caller: &Caller, here: &str) -> Vec<Entry> {
-    let all: [(&'static str, &'static str, &[Role]); 5] = [
+    let all: [(&'static str, &'static str, &[Role]); 7] = [
+        ("/", "Start", &[Role::Reader, Role::Lead]),
         ("/worklist", "Worklist", &[Role::Reader, Role::Lead]),
+        ("/my-reads", "My reads", &[Role::Reader, Role::Lead]),
         ("/studies", "Arrivals", &[Role::Radiographer, Role::Reader, Role::Lead, Role::Admin]),
         ("/refused", "Refused", &[Role::Radiographer]),
         ("/audit", "Agreement", &[Role::Auditor, Role::Lead, Role::Admin]),
@@ -139,7 +161,11 @@ fn entries(caller: &Caller, here: &str) -> Vec<Entry> {
     ];
     all.into_iter()
         .filter(|(_, _, roles)| roles.iter().any(|role| caller.is(*role)))
-        .map(|(path, words, _)| Entry { path, words, current: here.starts_with(path) })
+        .map(|(path, words, _)| Entry {
+            path,
+            words,
+            current: if path == "/" { here == path } else { here.starts_with(path) },
+        })
         .collect()
 }
 
@@ -149,13 +175,20 @@ impl FromRequestParts<AppState> for Look {
         let caller =
             <Caller as axum::extract::OptionalFromRequestParts<AppState>>::from_request_parts(parts, state)
                 .await?;
+        let preferences = match &caller {
+            Some(caller) => state.store.preferences(caller.user_id).await?,
+            None => Preferences::default(),
+        };
+        // The browser's own choice first: one workstation may stand in a dark room, another in an office.
+        let theme = cookie(&parts.headers, THEME_COOKIE).or(preferences.theme.as_deref());
         Ok(Self {
             caller,
-            dark: cookie(&parts.headers, THEME_COOKIE) != Some("light"),
+            dark: theme != Some("light"),
             path: parts.uri.path().to_owned(),
             synthetic: state.synthetic_patients,
             zone: state.time_zone.clone(),
             now: state.clock.now(),
+            keys: serde_json::to_string(&preferences.keys).unwrap_or_else(|_| "{}".to_owned()),
         })
     }
 }

@@ -6,11 +6,13 @@ mod case_acts;
 mod case_banner;
 mod films;
 mod frame;
-mod home;
+mod my_reads;
 mod operations;
 mod opinion;
 mod refused;
+mod sessions;
 mod shown;
+mod start;
 mod studies;
 mod worklist;
 pub(super) mod sign_in;
@@ -28,13 +30,19 @@ use frame::Frame;
 /// Adds the pages.
 pub(super) fn add(pages: Pages) -> Pages {
     pages
-        .get("/", home::home)
+        .get("/", start::start)
         .get("/sign-in", sign_in::form)
         .post("/sign-in", sign_in::submit)
         .post("/sign-out", sign_in::leave)
         .post("/theme", choose_theme)
         .get("/worklist", worklist::show)
-        .post("/worklist/next", case_acts::next)
+        .post("/worklist/next", sessions::next)
+        .post("/sessions", sessions::begin)
+        .get("/sessions/{session_id}", sessions::show)
+        .post("/sessions/{session_id}/end", sessions::end)
+        .get("/my-reads", my_reads::own)
+        .get("/readers/{user_id}/reads", my_reads::of_reader)
+        .post("/preferences", sessions::prefer)
         .get("/cases/{case_id}", case::show)
         .post("/cases/{case_id}/open", case_acts::open)
         .post("/cases/{case_id}/opinion", case_acts::opinion)

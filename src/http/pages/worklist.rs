@@ -1,4 +1,9 @@
-//! The worklist: "start reading" first, browsing second. Nothing of another read or of the AI stands on it.
+//! The worklist: what waits, what is to be settled, what is held, what has concluded, and a search by patient.
+//!
+//! Nothing of another read or of the AI stands on it: of a case without an outcome a reader sees its clock and whether
+//! they read it, and no more.
+
+use std::collections::BTreeSet;
 
 use askama::Template;
 use axum::extract::{Query, State};
@@ -8,20 +13,21 @@ use super::case::{Toast, recorded};
 use super::frame::{Frame, Look};
 use super::page;
 use crate::http::caller::Caller;
-use crate::http::desk;
+use crate::http::case_search::{Found, Search, Wanted, find};
 use crate::http::error::HttpError;
 use crate::http::state::AppState;
 use crate::http::words;
 use crate::reading::{ClockLevel, clock_level};
 use crate::store::CaseRow;
-use crate::vocab::{Pathway, Timestamp};
+use crate::vocab::{CaseId, Pathway, Timestamp};
 
-/// One case in the list.
+/// One case in a list.
 #[derive(Debug, Clone)]
 pub(super) struct Line {
     pub case_id: String,
     pub name: String,
     pub id: String,
+    pub accession: String,
     pub born: String,
     pub exam: String,
     pub site: String,
@@ -29,26 +35,17 @@ pub(super) struct Line {
     pub due: String,
     pub due_class: &'static str,
     pub urgent: bool,
+    /// How it stands, as far as the reader may know.
+    pub stands: String,
+    /// Whether it can be opened to be read from here.
+    pub offered: bool,
 }
 
-/// The cases of a pathway.
-#[derive(Debug, Clone)]
-pub(super) struct Queue {
-    pub code: &'static str,
-    pub title: &'static str,
-    pub start: &'static str,
-    pub lines: Vec<Line>,
-    pub more: bool,
-}
-
-/// One of the person's own reads.
-#[derive(Debug, Clone)]
-struct OwnLine {
-    case_id: String,
-    name: String,
-    opinion: String,
-    at: String,
-    open: bool,
+/// One choice of a filter.
+struct Tab {
+    path: String,
+    words: &'static str,
+    current: bool,
 }
 
 #[derive(Template)]
@@ -56,85 +53,92 @@ struct OwnLine {
 struct WorklistPage {
     frame: Frame,
     toast: Option<Toast>,
-    open_here: Vec<Line>,
-    queues: Vec<Queue>,
-    arbitrations: Vec<Line>,
-    own: Vec<OwnLine>,
-    today: usize,
-    nothing: bool,
+    tabs: Vec<Tab>,
+    search: Search,
+    pathways: Vec<(&'static str, &'static str, bool)>,
+    sites: Vec<(String, bool)>,
+    lines: Vec<Line>,
+    words: &'static str,
+    next: Option<String>,
+    nothing: &'static str,
 }
-
-/// What an address may say beside the list.
-#[derive(serde::Deserialize)]
-pub(super) struct Hints {
-    after: Option<String>,
-}
-
-/// Reads shown below the queues.
-const OWN_READS: u32 = 12;
 
 /// `GET /worklist`.
 pub(super) async fn show(
     State(state): State<AppState>,
     look: Look,
     caller: Caller,
-    Query(hints): Query<Hints>,
+    Query(search): Query<Search>,
 ) -> Result<Response, HttpError> {
-    let limit = state.settings.page_rows;
-    let mut queues = Vec::new();
-    for pathway in Pathway::ALL {
-        let rows = desk::offered(&state, &caller, Some(*pathway), false, limit).await?;
-        let more = rows.len() >= usize::try_from(limit).unwrap_or(usize::MAX);
-        let lines = lines(&state, &look, rows).await?;
-        let (title, start) = match pathway {
-            Pathway::Chest => ("Chest X-rays", "chest X-rays"),
-            Pathway::Mammo => ("Mammograms", "mammograms"),
-        };
-        queues.push(Queue { code: pathway.code(), title, start, lines, more });
-    }
-    let arbitrations = desk::offered(&state, &caller, None, true, limit).await?;
-    let arbitrations = lines(&state, &look, arbitrations).await?;
-    let mut open_here = Vec::new();
-    for case_id in state.store.claimed_by(caller.user_id, look.now()).await? {
-        open_here.extend(state.store.case_row(case_id).await?);
-    }
-    let open_here = lines(&state, &look, open_here).await?;
-    let mut own = Vec::new();
-    let mut today = 0;
-    for read in state.store.own_reads(caller.user_id, None, limit).await? {
-        today += usize::from(look.is_today(read.read.locked_at));
-        if own.len() >= usize::try_from(OWN_READS).unwrap_or(usize::MAX) {
-            continue;
+    let wanted = search.wanted();
+    let Found { rows, next } = find(&state, &caller, &search, state.settings.page_rows).await?;
+    let read = read_by(&state, &caller, &rows).await?;
+    let mut lines = lines(&state, &look, rows).await?;
+    for line in &mut lines {
+        let own = line.case_id.parse::<CaseId>().is_ok_and(|id| read.contains(&id));
+        line.offered = matches!(wanted, Wanted::Open | Wanted::Settle) && search.q.trim().is_empty();
+        if own && line.stands == OPEN {
+            line.stands = "read by you".to_owned();
         }
-        let Some(row) = state.store.case_row(read.case_id).await? else { continue };
-        own.push(OwnLine {
-            case_id: read.case_id.to_string(),
-            name: words::person_name(row.patient_name.as_deref().unwrap_or_default()),
-            opinion: words::opinion(&read.read.current),
-            at: look.time(read.read.locked_at),
-            open: read.read.finalised_at.is_none(),
-        });
     }
-    let toast = match &hints.after {
+    let toast = match &search.said_after {
         Some(after) => recorded(&state, &caller, after, true).await?,
         None => None,
     };
-    queues.retain(|queue| !queue.lines.is_empty());
-    let nothing = queues.is_empty() && arbitrations.is_empty() && open_here.is_empty();
-    let frame = look.frame("Worklist");
-    page(&WorklistPage { frame, toast, open_here, queues, arbitrations, own, today, nothing })
+    let sites = state.store.sites().await?.into_iter().filter(|site| caller.may_see(site));
+    let sites = sites.map(|site| (site.to_string(), search.site == site.to_string())).collect();
+    let pathways = Pathway::ALL
+        .iter()
+        .map(|one| (one.code(), words::pathway(*one), search.pathway == one.code()))
+        .collect();
+    page(&WorklistPage {
+        frame: look.frame("Worklist"),
+        toast,
+        tabs: Wanted::ALL
+            .iter()
+            .map(|one| Tab { path: search.address(*one, None), words: one.words(), current: *one == wanted })
+            .collect(),
+        next: next.map(|after| search.address(wanted, Some(&after))),
+        pathways,
+        sites,
+        lines,
+        words: if wanted == Wanted::Settle { "Settle" } else { "Open" },
+        nothing: wanted.nothing(),
+        search,
+    })
 }
 
-async fn lines(state: &AppState, look: &Look, rows: Vec<CaseRow>) -> Result<Vec<Line>, HttpError> {
+async fn read_by(state: &AppState, caller: &Caller, rows: &[CaseRow]) -> Result<BTreeSet<CaseId>, HttpError> {
+    let ids: Vec<CaseId> = rows.iter().map(|row| row.case_id).collect();
+    Ok(state.store.cases_read_by(caller.user_id, &ids).await?)
+}
+
+const OPEN: &str = "open";
+
+/// Rows as lists show them.
+pub(super) async fn lines(state: &AppState, look: &Look, rows: Vec<CaseRow>) -> Result<Vec<Line>, HttpError> {
     let mut lines = Vec::with_capacity(rows.len());
     for row in rows {
         let policy = state.store.policy(&row.policy).await?;
         let level = clock_level(&policy, row.last_image_at, look.now());
-        let (due, due_class) = (due_words(look, row.due_at, level), due_class(level));
+        let concluded = row.concluded_at.filter(|_| row.superseded_by.is_none());
+        let (due, due_class) = match concluded {
+            Some(_) => (String::new(), ""),
+            None => (due_words(look, row.due_at, level), due_class(level)),
+        };
+        let stands = match concluded {
+            Some(at) => {
+                let outcome = row.outcome.as_deref().map(words::code_words).unwrap_or_default();
+                format!("{outcome}, {}", look.time(at))
+            }
+            None if row.state == "on_hold" => "on hold".to_owned(),
+            None => OPEN.to_owned(),
+        };
         lines.push(Line {
             case_id: row.case_id.to_string(),
             name: words::person_name(row.patient_name.as_deref().unwrap_or_default()),
             id: row.patient_id.as_ref().map(|id| words::plain(id.as_str())).unwrap_or_default(),
+            accession: row.accession_number.as_ref().map(|n| words::plain(n.as_str())).unwrap_or_default(),
             born: row.birth_date.as_deref().map(words::date).unwrap_or_default(),
             exam: words::pathway(row.pathway).to_owned(),
             site: row.site.to_string(),
@@ -142,6 +146,8 @@ async fn lines(state: &AppState, look: &Look, rows: Vec<CaseRow>) -> Result<Vec<
             due,
             due_class,
             urgent: row.urgent,
+            stands,
+            offered: true,
         });
     }
     Ok(lines)

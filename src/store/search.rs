@@ -1,0 +1,84 @@
+//! Cases by patient, for people who look for one.
+//!
+//! In: what was typed, and filters. Out: rows of cases, latest first. Never: a pattern that the person did not mean
+//! (signs of LIKE are taken out), or more studies looked at than a bound.
+
+use std::collections::BTreeSet;
+
+use super::statement::Statement;
+use super::worklist::{SELECT, case_row_of, push_sites};
+use super::{CaseRow, Store, StoreError};
+use crate::vocab::{Pathway, SiteCode};
+
+/// Studies of one name that are looked at, the latest to arrive first.
+const STUDIES_OF_A_NAME: i64 = 500;
+
+/// What is looked for.
+#[derive(Debug, Clone, Default)]
+pub struct CaseSearch {
+    /// Part of a name, a whole patient ID or a whole accession number.
+    pub text: String,
+    /// On this pathway; on either where none.
+    pub pathway: Option<Pathway>,
+    /// Of these sites; of all where empty.
+    pub sites: BTreeSet<SiteCode>,
+    /// Rows that were shown on the pages before.
+    pub skip: u32,
+}
+
+impl Store {
+    /// Cases whose patient or order fits, the latest images first.
+    pub async fn search_cases(&self, search: &CaseSearch, limit: u32) -> Result<Vec<CaseRow>, StoreError> {
+        let text = search.text.trim();
+        let mut statement = Statement::new(SELECT);
+        statement
+            .push("cases.superseded_by IS NULL AND cases.study_instance_uid IN (")
+            .push("SELECT study_instance_uid FROM studies WHERE patient_id = ")
+            .bind(text.to_owned())
+            .push(" UNION SELECT study_instance_uid FROM studies WHERE accession_number = ")
+            .bind(text.to_owned());
+        if let Some(pattern) = name_pattern(text) {
+            statement
+                .push(" UNION SELECT study_instance_uid FROM (SELECT study_instance_uid FROM studies ")
+                .push("WHERE LOWER(patient_name) LIKE ")
+                .bind(pattern)
+                .push(" ORDER BY last_arrival_at DESC, study_instance_uid DESC LIMIT ")
+                .bind(STUDIES_OF_A_NAME)
+                .push(") AS named");
+        }
+        statement.push(")");
+        if let Some(pathway) = search.pathway {
+            statement.push(" AND cases.pathway = ").bind(pathway.code());
+        }
+        push_sites(&mut statement, &search.sites);
+        statement
+            .push(" ORDER BY cases.last_image_at DESC, cases.case_id DESC LIMIT ")
+            .bind(i64::from(limit.min(self.settings.page_rows)))
+            .push(" OFFSET ")
+            .bind(i64::from(search.skip));
+        statement.build()?.fetch_all(&self.reader).await?.iter().map(case_row_of).collect()
+    }
+}
+
+/// Words of a name in their order, wherever they stand in it; nothing where there is no letter to look for.
+fn name_pattern(text: &str) -> Option<String> {
+    let lower = text.to_lowercase();
+    let words: Vec<&str> = lower
+        .split(|c: char| !c.is_alphanumeric() && c != '-' && c != '\'')
+        .filter(|w| !w.is_empty())
+        .collect();
+    (!words.is_empty()).then(|| format!("%{}%", words.join("%")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_looked_for_word_by_word_without_signs_of_a_pattern() {
+        assert_eq!(name_pattern("SMITH, Anna").as_deref(), Some("%smith%anna%"));
+        assert_eq!(name_pattern("O'Neil").as_deref(), Some("%o'neil%"));
+        assert_eq!(name_pattern("100%_x").as_deref(), Some("%100%x%"));
+        assert_eq!(name_pattern(" %% "), None);
+    }
+}
