@@ -25,6 +25,7 @@ mod opinion_form;
 mod opinions;
 mod own_history;
 mod pages;
+mod panel;
 mod preferences;
 mod reading_sessions;
 mod settings;

@@ -85,7 +85,7 @@ pub(super) async fn go_on(state: &AppState, caller: &Caller) -> Result<Next, Htt
     let taken = state.store.cases_of_session(session.session_id).await?;
     if read_count(&taken) < usize::try_from(session.size).unwrap_or(usize::MAX) {
         for row in candidates(state, caller, &session).await? {
-            // A case that was closed without an opinion comes again at the end of the queue only.
+            // Somebody else was faster, or the list is a moment old: the next one.
             match desk::claim(state, caller, &actor, row.case_id).await {
                 Ok(_) => {
                     state.store.take_in_session(session.session_id, row.case_id, now).await?;
@@ -98,6 +98,18 @@ pub(super) async fn go_on(state: &AppState, caller: &Caller) -> Result<Next, Htt
     }
     state.store.end_reading_session(session.session_id, now).await?;
     Ok(Next::SessionOver(session.session_id))
+}
+
+/// Cases that would come next for a reader, in or out of a session; none is claimed.
+pub(super) async fn to_come(
+    state: &AppState,
+    caller: &Caller,
+    limit: u32,
+) -> Result<Vec<CaseRow>, HttpError> {
+    match state.store.open_reading_session(caller.user_id).await? {
+        Some(session) => candidates(state, caller, &session).await,
+        None => desk::offered(state, caller, None, false, limit).await,
+    }
 }
 
 /// Cases that the session may take, in the order of the queue.

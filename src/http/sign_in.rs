@@ -27,17 +27,16 @@ pub(super) struct Begun {
     pub cookie: HeaderValue,
 }
 
-/// Checks a name and a password, and begins a session. `old` is the hash of a session that this one takes the place of.
+/// Checks a name and a password: who that is. Failures are counted as those of signing in.
 ///
 /// # Errors
 /// Wrong, too often, or the database is away.
-pub(super) async fn sign_in(
+pub(super) async fn prove(
     state: &AppState,
     name: &str,
     password: &str,
     address: &str,
-    old: Option<&str>,
-) -> Result<Begun, HttpError> {
+) -> Result<User, HttpError> {
     if name.len() > LONGEST_NAME || password.len() > LONGEST_PASSWORD {
         return Err(HttpError::WrongSignIn);
     }
@@ -59,7 +58,23 @@ pub(super) async fn sign_in(
     let matches = check_password(state, hash, password.to_owned()).await?;
     let user = user.filter(|user| matches && user.disabled_at.is_none());
     state.store.record_sign_in(name, address, user.is_some(), now).await?;
-    let Some(user) = user else { return Err(HttpError::WrongSignIn) };
+    user.ok_or(HttpError::WrongSignIn)
+}
+
+/// Checks a name and a password, and begins a session. `old` is the hash of a session that this one takes the place of.
+///
+/// # Errors
+/// Wrong, too often, or the database is away.
+pub(super) async fn sign_in(
+    state: &AppState,
+    name: &str,
+    password: &str,
+    address: &str,
+    old: Option<&str>,
+) -> Result<Begun, HttpError> {
+    let user = prove(state, name, password, address).await?;
+    let settings = &state.settings;
+    let now = state.clock.now();
     if let Some(old) = old {
         state.store.end_session(old).await?;
     }

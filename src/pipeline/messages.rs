@@ -9,7 +9,7 @@ use crate::post::{
 };
 use crate::reading::{self, CaseState, Event, RecordedEvent};
 use crate::store::{MessageKind, MessageRow};
-use crate::vocab::{Instance, Opinion, Pathway, ReadId, UserId};
+use crate::vocab::{FindingCode, Instance, Opinion, Pathway, ReadId, SopInstanceUid, UserId};
 
 /// What a message is made of.
 struct Facts {
@@ -151,6 +151,7 @@ impl Pipeline {
         findings: &[crate::vocab::FindingCode],
     ) -> Result<UrgentAct, StageError> {
         let (reader, at) = self.reader_of(&facts.state, read).await?;
+        let said = facts.state.read(read);
         let policy = self.store.policy(&facts.state.policy).await?;
         Ok(UrgentAct {
             case_id: facts.state.case_id,
@@ -162,6 +163,8 @@ impl Pipeline {
                 .filter(|recorded| matches!(recorded.entry.event, Event::UrgentActed { .. }))
                 .count(),
             findings: findings.to_vec(),
+            reason: said.map(|read| read.comment.clone()).unwrap_or_default(),
+            key_images: said.map(|read| key_images(&read.current, findings)).unwrap_or_default(),
             at,
             due_by: reading::due_at(&policy, at),
             referrer: None,
@@ -208,4 +211,16 @@ fn series(instances: &[Instance]) -> Vec<SeriesRecord> {
         record.instances.push((instance.sop_instance_uid.clone(), instance.sop_class_uid.clone()));
     }
     by_uid.into_values().collect()
+}
+
+/// Images on which a reader marked what is urgent, each once.
+fn key_images(opinion: &Opinion, findings: &[FindingCode]) -> Vec<SopInstanceUid> {
+    let mut images: Vec<SopInstanceUid> = Vec::new();
+    let marks = opinion.urgent_findings().filter(|one| findings.contains(&one.code));
+    for mark in marks.filter_map(|finding| finding.mark.as_ref()) {
+        if !images.contains(&mark.sop_instance_uid) {
+            images.push(mark.sop_instance_uid.clone());
+        }
+    }
+    images
 }

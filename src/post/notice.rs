@@ -13,7 +13,7 @@ use super::fhir::{
 use super::parties::{PATIENT, STUDY, accession, add_patient, add_person, add_study, person_role};
 use crate::vocab::{
     CT_OF_CHEST, CT_OF_CHEST_LOINC, CaseId, FindingCode, IMAGING, InadequateReason, Pathway, ReadId,
-    Timestamp, ViewRecall,
+    SopInstanceUid, Timestamp, ViewRecall,
 };
 
 /// Codes of organisations in England (NHS England, FHIR naming systems).
@@ -32,6 +32,12 @@ pub struct UrgentAct {
     pub number: usize,
     /// What was found.
     pub findings: Vec<FindingCode>,
+    /// What the reader wrote beside it; empty where nothing.
+    #[serde(default)]
+    pub reason: String,
+    /// Images on which the reader marked what is urgent.
+    #[serde(default)]
+    pub key_images: Vec<SopInstanceUid>,
     /// When the read was finalised.
     pub at: Timestamp,
     /// Until when the follow-up is due: the end of the day where the exam was made.
@@ -123,8 +129,9 @@ pub fn urgent_message(act: &UrgentAct, systems: &IdentifierSystems) -> Value {
         }),
         None => json!({ "type": "Organization", "display": "Referrer of this order" }),
     };
+    let reason = if act.reason.is_empty() { String::new() } else { format!(" {}", act.reason) };
     let words = format!(
-        "Urgent finding on the {}: {}. Verified by a reader; a CT of the chest on the same day was asked for.",
+        "Urgent finding on the {}: {}. Verified by a reader; a CT of the chest on the same day was asked for.{reason}",
         Pathway::Chest.procedure().term,
         finding_words(&act.findings)
     );
@@ -151,6 +158,12 @@ pub fn urgent_message(act: &UrgentAct, systems: &IdentifierSystems) -> Value {
 pub fn follow_up_order(act: &UrgentAct, systems: &IdentifierSystems) -> Value {
     let key = format!("{} {} follow-up", act.case_id, act.read_id);
     let mut bundle = start(&key, &act.patient, &act.study, &act.reader, systems);
+    let mut shown = vec![bundle.reference(STUDY)];
+    shown.extend(act.key_images.iter().map(|image| {
+        let uid = identifier("urn:dicom:uid", &format!("urn:oid:{image}"));
+        json!({ "type": "ImagingStudy", "identifier": uid, "display": "Key image" })
+    }));
+    let note = (!act.reason.is_empty()).then(|| json!([{ "text": act.reason }]));
     let resource = json!({
         "resourceType": "ServiceRequest",
         "status": "active",
@@ -163,7 +176,8 @@ pub fn follow_up_order(act: &UrgentAct, systems: &IdentifierSystems) -> Value {
         "authoredOn": act.at,
         "requester": bundle.reference(&person_role(&act.reader)),
         "reasonCode": finding_concepts(&act.findings),
-        "supportingInfo": [bundle.reference(STUDY)],
+        "supportingInfo": shown,
+        "note": note,
     });
     add_request(&mut bundle, &key, resource, systems);
     bundle.finish()

@@ -66,6 +66,55 @@ on_each_database! {
         assert!(lena.get(&format!("/readers/{own}/reads")).await.text.contains("Reads of Person anna"));
     }
 
+    async fn a_panel_settles_by_signatures_and_nobody_is_an_author_by_being_named(database) {
+        let service = Service::over(&database.store).await;
+        for name in ["anna", "ben", "cara"] {
+            service.person(name, &[Role::Reader]).await;
+        }
+        let lars = service.person("lars", &[Role::Reader]).await;
+        service.person("rad", &[Role::Radiographer]).await;
+        let made = make_case(&service, 1, "mammo-double").await;
+        let recall = json!({"pathway": "mammo", "opinion": "recall", "right": {"assessment": "normal"},
+            "left": {"assessment": "abnormal"}});
+        let mut anna = service.signed_in("anna").await;
+        let mut ben = service.signed_in("ben").await;
+        read(&service, &mut anna, &made, json!({"pathway": "mammo", "opinion": "normal"})).await;
+        service.clock.advance_ms(61 * 60_000);
+        tick(&service, &made).await;
+        let mut ben_again = service.signed_in("ben").await;
+        read(&service, &mut ben_again, &made, recall.clone()).await;
+        service.clock.advance_ms(61 * 60_000);
+        tick(&service, &made).await;
+        drop(ben);
+        ben = service.signed_in("ben").await;
+        // A first or second reader may chair a panel, and is nobody's arbitrator alone (R2).
+        let opened = ben.post(&format!("/api/cases/{}/claim", made.case_id), json!({})).await.json();
+        service.clock.advance_ms(10_000);
+        let path = format!("/api/cases/{}/arbitration", made.case_id);
+        let settle = |signatures: serde_json::Value| {
+            json!({"claim_token": opened["claim_token"], "opinion": recall, "note": "a mass", "signatures": signatures})
+        };
+        let sign = |name: &str, password: &str, dissents: bool| json!({"name": name, "password": password, "dissents": dissents});
+        let password = crate::http_service::PASSWORD;
+        for (signatures, code) in [
+            (json!([]), "panel_needed"),
+            (json!([sign("cara", "guessed", false)]), "not_signed"),
+            (json!([sign("rad", password, false)]), "not_signed"),
+            (json!([sign("ben", password, false)]), "not_signed"),
+        ] {
+            let refused = ben.post(&path, settle(signatures.clone())).await;
+            assert_eq!(refused.json()["code"], code, "{signatures}");
+            assert!(!refused.text.contains(password));
+        }
+        let page = ben.get(&format!("/cases/{}", made.case_id)).await;
+        assert!(page.text.contains("Settle it as a panel") && page.text.contains("Person cara"), "{}", page.text);
+        let settled = ben.post(&path, settle(json!([sign("cara", password, false), sign("lars", password, true)]))).await;
+        assert_eq!(settled.status, StatusCode::OK, "{}", settled.text);
+        let stored = service.store.case(made.case_id).await.unwrap().unwrap();
+        let arbitration = stored.state.reads.last().unwrap();
+        assert_eq!((arbitration.authors.len(), arbitration.dissent.contains(&lars)), (3, true));
+    }
+
     async fn a_comment_is_kept_with_its_version_and_sides_that_contradict_stop_the_lock(database) {
         let service = Service::over(&database.store).await;
         service.person("anna", &[Role::Reader]).await;

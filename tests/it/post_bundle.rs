@@ -31,6 +31,20 @@ fn a_mammogram_report_reads_as_agreed() {
 }
 
 #[test]
+fn x07_the_order_carries_the_readers_reason_and_the_key_image() {
+    let mut act = urgent_act(9);
+    act.reason = "Mass at the left hilum, smoker".to_owned();
+    act.key_images = vec!["1.2.3.4".parse().unwrap()];
+    let order = follow_up_order(&act, &systems());
+    let request = of_kind(&order, "ServiceRequest")[0];
+    assert_eq!(request["note"][0]["text"], "Mass at the left hilum, smoker");
+    assert_eq!(request["supportingInfo"][1]["identifier"]["value"], "urn:oid:1.2.3.4");
+    let message = urgent_message(&act, &systems());
+    let said = of_kind(&message, "CommunicationRequest")[0]["payload"][0]["contentString"].as_str().unwrap();
+    assert!(said.contains("Mass at the left hilum"), "{said}");
+}
+
+#[test]
 fn notices_read_as_agreed() {
     insta::assert_json_snapshot!("urgent_message", urgent_message(&urgent_act(9), &systems()));
     insta::assert_json_snapshot!("follow_up_order", follow_up_order(&urgent_act(9), &systems()));

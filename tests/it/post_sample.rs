@@ -155,6 +155,8 @@ pub fn urgent_act(number: u32) -> UrgentAct {
         reader: reader(1),
         number: 1,
         findings: vec![FindingCode::Mass, FindingCode::MediastinalWidening],
+        reason: String::new(),
+        key_images: Vec::new(),
         at: at("2026-01-02T09:30:00.000Z"),
         due_by: at("2026-01-02T23:59:59.999Z"),
         referrer: Some(Referrer {

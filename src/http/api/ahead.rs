@@ -13,6 +13,7 @@ use utoipa_axum::routes;
 use crate::http::caller::Caller;
 use crate::http::desk;
 use crate::http::error::{ErrorBody, HttpError};
+use crate::http::reading_sessions::to_come;
 use crate::http::state::AppState;
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
@@ -25,7 +26,7 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 struct AheadQuery {
     /// How many cases; as many as the configuration allows where absent.
     n: Option<u32>,
-    /// `chest` or `mammo`; either where absent.
+    /// `chest` or `mammo`; as the caller's session of reading takes them where absent.
     pathway: Option<String>,
 }
 
@@ -50,7 +51,11 @@ async fn ahead(
     let open = state.store.claimed_by(caller.user_id, state.clock.now()).await?;
     let some_more = wanted.saturating_mul(2).saturating_add(u32::try_from(open.len()).unwrap_or(0));
     let mut displays = Vec::new();
-    for row in desk::offered(&state, &caller, pathway, false, some_more).await? {
+    let rows = match pathway {
+        Some(pathway) => desk::offered(&state, &caller, Some(pathway), false, some_more).await?,
+        None => to_come(&state, &caller, some_more).await?,
+    };
+    for row in rows {
         if displays.len() >= usize::try_from(wanted).unwrap_or(usize::MAX) {
             break;
         }

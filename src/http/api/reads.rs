@@ -1,7 +1,5 @@
 //! Reads: locking an opinion, what may be done with it, arbitration, and what comes after the outcome.
 
-use std::collections::BTreeSet;
-
 use axum::Json;
 use axum::extract::{Path, State};
 use utoipa::ToSchema;
@@ -10,13 +8,14 @@ use utoipa_axum::routes;
 
 use super::bodies::CaseBody;
 use super::cases::{body, parse_id};
-use crate::http::caller::Caller;
+use crate::http::caller::{Caller, ClientAddress};
 use crate::http::desk::{self, READS, RUNS};
 use crate::http::error::{ErrorBody, HttpError};
 use crate::http::opinions::{self, Said, Settlement};
+use crate::http::panel::{Panel, Signature, signed};
 use crate::http::state::AppState;
 use crate::reading::{ClaimToken, Command, OverruleReason};
-use crate::vocab::{Opinion, ReadId, UserId};
+use crate::vocab::{Opinion, ReadId};
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
@@ -149,14 +148,9 @@ struct NewArbitration {
     /// As in `POST /api/cases/{case_id}/reads`.
     #[schema(value_type = Object)]
     opinion: Opinion,
-    /// User ids of all authors; the caller alone where absent.
+    /// Others on the panel, each with the own name and password; the caller alone where absent.
     #[serde(default)]
-    #[schema(value_type = Vec<String>)]
-    authors: BTreeSet<UserId>,
-    /// Authors who do not agree.
-    #[serde(default)]
-    #[schema(value_type = Vec<String>)]
-    dissent: BTreeSet<UserId>,
+    signatures: Vec<Signature>,
     /// In words.
     #[serde(default)]
     note: String,
@@ -169,13 +163,16 @@ struct NewArbitration {
 async fn arbitrate(
     State(state): State<AppState>,
     caller: Caller,
+    ClientAddress(address): ClientAddress,
     Path(case_id): Path<String>,
     Json(new): Json<NewArbitration>,
 ) -> Result<Json<CaseBody>, HttpError> {
-    let authors = if new.authors.is_empty() { BTreeSet::from([caller.user_id]) } else { new.authors };
+    let case_id = parse_id(&case_id)?;
+    let site = desk::find(&state, &caller, case_id).await?.state.set.site;
+    let Panel { authors, dissent } = signed(&state, &caller, &site, &address, new.signatures).await?;
     let said = Said { opinion: new.opinion, comment: new.note };
-    let settlement = Settlement { said, authors, dissent: new.dissent };
-    let acted = opinions::settle(&state, &caller, parse_id(&case_id)?, new.claim_token, settlement).await?;
+    let settlement = Settlement { said, authors, dissent };
+    let acted = opinions::settle(&state, &caller, case_id, new.claim_token, settlement).await?;
     body(&state, &caller, &acted.case).await
 }
 

@@ -20,11 +20,12 @@ use crate::http::desk::{self, Subject};
 use crate::http::error::HttpError;
 use crate::http::history::{History, history};
 use crate::http::opinion_form::Fields;
+use crate::http::panel::colleagues;
 use crate::http::reading_sessions::progress;
 use crate::http::state::AppState;
 use crate::http::words;
 use crate::reading::{CaseView, DeferReason, OverruleReason};
-use crate::store::StoredCase;
+use crate::store::{MessageKind, StoredCase};
 use crate::vocab::{CaseId, Role, UserId};
 
 /// A short message at the top of a page.
@@ -80,6 +81,8 @@ struct CasePage {
     why_not: Option<String>,
     form: Option<OpinionForm>,
     own: Option<OwnBox>,
+    /// What an urgent finding has set off, as far as this person may know.
+    acted: Vec<String>,
     may_reveal: bool,
     change: Option<OpinionForm>,
     change_open: bool,
@@ -222,10 +225,15 @@ async fn case_page(
     let revealed = matches!(view, CaseView::Revealed(_));
     let own_locked = matches!(view, CaseView::Locked(_));
     let arbitration = claimed && revealed;
+    let colleagues = match arbitration {
+        true => colleagues(state, caller, &blind.set.site).await?,
+        false => Vec::new(),
+    };
     let form = claimed.then(|| {
         let action = if arbitration { "arbitration" } else { "opinion" };
         let mut form = OpinionForm::new(blind, &format!("/cases/{case_id}/{action}"), &frame.csrf, &fields);
         form.arbitration = arbitration;
+        form.colleagues = colleagues;
         form
     });
     let opening = desk::could_open(caller, case);
@@ -286,6 +294,7 @@ async fn case_page(
         may_open: !claimed && opening.is_ok(),
         why_not: opening.err().filter(|_| !claimed).map(|refusal| words::capital(&refusal.to_string())),
         form,
+        acted: acted(state, look, view).await?,
         own,
         may_reveal,
         change,
@@ -304,6 +313,34 @@ async fn case_page(
         case_id,
         frame,
     })
+}
+
+/// What urgent findings of this case have set off (PATHWAYS X7): of the own read, and of all once all are shown.
+async fn acted(state: &AppState, look: &Look, view: &CaseView) -> Result<Vec<String>, HttpError> {
+    let (own, all) = match view {
+        CaseView::Blind(_) | CaseView::Assisted(_) => return Ok(Vec::new()),
+        CaseView::Locked(view) => (Some(view.own.id), false),
+        CaseView::Revealed(view) => (view.own.as_ref().map(|own| own.id), true),
+    };
+    let case_id = view.case().case_id;
+    let theirs = |read| all || own == Some(read);
+    let mut lines = Vec::new();
+    for order in state.store.follow_up_orders(case_id).await? {
+        if theirs(order.read_id) {
+            lines.push(format!("CT of the chest ordered for today, {}", look.time(order.ordered_at)));
+        }
+    }
+    for message in state.store.messages_of_case(case_id).await? {
+        let urgent = message.kind == MessageKind::UrgentMessage && message.source_read.is_some_and(theirs);
+        if urgent {
+            lines.push(match (message.delivered_at, message.dead_at) {
+                (Some(at), _) => format!("Urgent message to the referrer accepted, {}", look.time(at)),
+                (None, Some(_)) => "The urgent message could not be delivered: ring the referrer".to_owned(),
+                (None, None) => "Urgent message to the referrer on its way".to_owned(),
+            });
+        }
+    }
+    Ok(lines)
 }
 
 /// One word for how much of a case is shown.

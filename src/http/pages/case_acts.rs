@@ -9,15 +9,16 @@ use super::case::{Shown, Toast, render};
 use super::frame::Look;
 use super::see_other;
 use super::sessions::next_path;
-use crate::http::caller::Caller;
+use crate::http::caller::{Caller, ClientAddress};
 use crate::http::desk::{self, READS, RUNS};
 use crate::http::error::HttpError;
 use crate::http::opinion_form::{Fields, said};
 use crate::http::opinions::{self, Settlement};
+use crate::http::panel::{Panel, signatures, signed};
 use crate::http::state::AppState;
 use crate::http::words;
 use crate::reading::Command;
-use crate::vocab::{CaseId, Role, UserId};
+use crate::vocab::{CaseId, Role};
 
 type Form = axum::Form<Vec<(String, String)>>;
 
@@ -115,6 +116,7 @@ pub(super) async fn arbitrate(
     State(state): State<AppState>,
     look: Look,
     caller: Caller,
+    ClientAddress(address): ClientAddress,
     Path(case_id): Path<String>,
     axum::Form(fields): Form,
 ) -> Result<Response, HttpError> {
@@ -122,34 +124,14 @@ pub(super) async fn arbitrate(
     let result = async {
         let case = desk::find(&state, &caller, case_id).await?;
         let said = said(case.state.set.pathway, &fields)?;
-        let mut authors: BTreeSet<UserId> = named(&state, &fields, "panel").await?;
-        authors.insert(caller.user_id);
-        let dissent = named(&state, &fields, "dissent").await?;
+        let site = &case.state.set.site;
+        let Panel { authors, dissent } = signed(&state, &caller, site, &address, signatures(&fields)).await?;
         let settlement = Settlement { said, authors, dissent };
         opinions::settle(&state, &caller, case_id, fields.need("claim")?, settlement).await?;
         Ok(format!("/cases/{case_id}?said=settled"))
     }
     .await;
     or_again(&state, &look, &caller, case_id, fields, result).await
-}
-
-/// People by the sign-in names that a field holds, separated by commas.
-async fn named(state: &AppState, fields: &Fields, field: &str) -> Result<BTreeSet<UserId>, HttpError> {
-    let mut people = BTreeSet::new();
-    for name in
-        fields.get(field).unwrap_or_default().split(',').map(str::trim).filter(|name| !name.is_empty())
-    {
-        let found = state.store.user_by_sign_in_name(name).await?;
-        let reader = found.map(|(user, _)| user).filter(|user| {
-            user.disabled_at.is_none() && (user.has_role(Role::Reader) || user.has_role(Role::Lead))
-        });
-        let unknown = || HttpError::Refused {
-            code: "wrong_authors",
-            message: format!("there is no reader with the sign-in name {}", words::plain(name)),
-        };
-        people.insert(reader.ok_or_else(unknown)?.user_id);
-    }
-    Ok(people)
 }
 
 /// `POST /cases/{case_id}/act`: everything that needs no opinion form; the field `act` says what.

@@ -1,6 +1,7 @@
 //! The opinion form as a page shows it: rows of choices, filled with what was said before.
 
 use crate::http::opinion_form::{FINDING_ROWS, Fields, MARK_ROWS};
+use crate::http::panel::SIGNERS;
 use crate::http::words;
 use crate::reading::BlindView;
 use crate::vocab::{
@@ -119,8 +120,12 @@ pub(super) struct OpinionForm {
     pub breasts: Vec<BreastRow>,
     /// The part that stands open: that of the opinion which was said before.
     pub open: String,
-    /// Text of an arbitration: authors may be named and a note written.
+    /// An arbitration: others may sign, and a note is written.
     pub arbitration: bool,
+    /// Who may sign with the reader: sign-in name, and the name that is shown.
+    pub colleagues: Vec<(String, String)>,
+    /// Numbers of the rows for signatures.
+    pub signers: std::ops::Range<usize>,
     pub comment: String,
 }
 
@@ -187,6 +192,8 @@ impl OpinionForm {
             breasts: ["right", "left"].into_iter().map(|side| breast_row(fields, side)).collect(),
             open: fields.get("opinion").unwrap_or_default().to_owned(),
             arbitration: false,
+            colleagues: Vec::new(),
+            signers: 0..SIGNERS,
             comment: fields.get("comment").unwrap_or_default().to_owned(),
         }
     }

@@ -42,8 +42,9 @@ impl AiBox {
         };
         let mut lines = Vec::new();
         if let (Some(score), Some(threshold)) = (result.score, result.threshold) {
+            let side = if score >= threshold { "at or above" } else { "below" };
             lines.push(format!(
-                "Score {} at a threshold of {}",
+                "Score {}, {side} the threshold of {}",
                 words::score(score),
                 words::score(threshold)
             ));

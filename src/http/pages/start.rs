@@ -70,6 +70,8 @@ struct StartPage {
     size: u32,
     most: u32,
     waiting: Vec<Waiting>,
+    /// The one pathway on which anything waits.
+    only: Option<&'static str>,
     sites: Vec<String>,
     arbitrations: Vec<Line>,
     open_reads: Vec<OpenRead>,
@@ -130,6 +132,7 @@ pub(super) async fn start(
         goes_on: !state.store.claimed_by(caller.user_id, look.now()).await?.is_empty(),
         size: usual_size(&state, &caller).await?,
         most: state.settings.session_size_most,
+        only: only(&waiting),
         waiting,
         sites: state
             .store
@@ -146,6 +149,13 @@ pub(super) async fn start(
         aims: preferences.targets,
         today: usize::try_from(today).unwrap_or_default(),
     })
+}
+
+/// The words of the pathway that waits alone.
+fn only(waiting: &[Waiting]) -> Option<&'static str> {
+    let mut some = waiting.iter().filter(|one| one.count > 0);
+    let first = some.next()?;
+    some.next().is_none().then_some(first.words)
 }
 
 /// The page of a role that does not read.

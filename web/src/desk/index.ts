@@ -1,5 +1,6 @@
 // The reading page by script: forms without page loads, keys, marks, what was typed kept, the hold on the case kept.
 import { addActions } from "./actions";
+import { listenToReady } from "./ahead";
 import { startFinders } from "./finder";
 import { guard } from "./guard";
 import { beatOn } from "./heartbeat";
@@ -29,6 +30,7 @@ if (desk()) {
   listenToRows();
   listenToMarks();
   listenToOpened();
+  listenToReady();
   listenToTabs();
   listenToFolds();
   told<{ message?: string }>("dr:failed", ({ message }) => {

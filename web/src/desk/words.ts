@@ -17,6 +17,9 @@ const field = (form: HTMLFormElement, name: string): string => String(new FormDa
 /** Fields that the server makes anew for each page. */
 const NOT_KEPT = new Set(["csrf", "claim", "read", "opinion"]);
 
+/** A password is never kept. */
+const isKept = (name: string): boolean => !NOT_KEPT.has(name) && !name.startsWith("signer_password");
+
 function forms(): HTMLFormElement[] {
   return [...(panel()?.querySelectorAll<HTMLFormElement>("form[data-words]") ?? [])];
 }
@@ -26,7 +29,7 @@ export function keepWords(caseId: string): void {
   const kept: Kept = { person: person(), forms: {} };
   for (const form of forms()) {
     const fields = [...new FormData(form)].filter((pair): pair is [string, string] => typeof pair[1] === "string");
-    kept.forms[formKey(form)] = fields.filter(([name]) => !NOT_KEPT.has(name));
+    kept.forms[formKey(form)] = fields.filter(([name]) => isKept(name));
   }
   try {
     sessionStorage.setItem(START + caseId, JSON.stringify(kept));
@@ -60,7 +63,7 @@ export function restoreWords(caseId: string): boolean {
 function fill(form: HTMLFormElement, fields: [string, string][]): void {
   for (const element of form.elements) {
     const control = element as HTMLInputElement;
-    if (!control.name || NOT_KEPT.has(control.name)) continue;
+    if (!control.name || !isKept(control.name)) continue;
     const said = fields.filter(([name]) => name === control.name).map(([, value]) => value);
     if (control.type === "checkbox" || control.type === "radio") control.checked = said.includes(control.value);
     else control.value = said[0] ?? "";
