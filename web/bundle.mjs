@@ -14,21 +14,25 @@ export async function bundle(root, dist, entries) {
   const { output } = await build({
     root,
     configFile: false,
-    logLevel: "warn",
+    // vtk.js names Node's `url` in a writer of XML that is never run; the bundler warns of it each time.
+    logLevel: "error",
     publicDir: false,
     base: "./",
     // vtk.js names the Node module `events`; the browser one has to be named by its file.
     resolve: { alias: { events: "events/events.js" } },
-    worker: { format: "es" },
+    worker: { format: "es", rolldownOptions: { output: { entryFileNames: "[name]-[hash].js" } } },
     build: {
       outDir: dist,
       emptyOutDir: false,
       target: "es2022",
       modulePreload: false,
       assetsInlineLimit: 0,
-      rollupOptions: {
+      chunkSizeWarningLimit: 4000,
+      rolldownOptions: {
         input: entries,
         output: {
+          // What entries share with each other or with lazy chunks must not lie in an entry (see below).
+          codeSplitting: { groups: [{ name: "shared", test: /\/src\/(keys|viewer\/(display|frames))/ }] },
           entryFileNames: "[name].js",
           chunkFileNames: "[name]-[hash].js",
           assetFileNames: "[name]-[hash][extname]",
