@@ -76,6 +76,7 @@ pub const TABLE: &[Row] = &[
     post("/cases/{case_id}/change", READERS),
     post("/cases/{case_id}/arbitration", READERS),
     post("/cases/{case_id}/act", READERS),
+    get("/viewer", CASES),
     get("/studies", ARRIVALS),
     get("/studies/{study_instance_uid}", ARRIVALS),
     get("/refused", REFUSED),

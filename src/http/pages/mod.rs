@@ -14,6 +14,7 @@ mod sessions;
 mod shown;
 mod start;
 mod studies;
+mod viewer;
 mod worklist;
 pub(super) mod sign_in;
 
@@ -49,6 +50,7 @@ pub(super) fn add(pages: Pages) -> Pages {
         .post("/cases/{case_id}/change", case_acts::change)
         .post("/cases/{case_id}/arbitration", case_acts::arbitrate)
         .post("/cases/{case_id}/act", case_acts::act)
+        .get("/viewer", viewer::show)
         .get("/studies", studies::list)
         .get("/studies/{study_instance_uid}", studies::one)
         .get("/refused", refused::show)

@@ -9,11 +9,11 @@ export class Notices {
   private readonly heard = document.createElement("p");
 
   constructor() {
-    this.element.className = "dr-notices";
-    this.line.className = "dr-notices__line";
+    this.element.className = "dr-viewer-notices";
+    this.line.className = "dr-viewer-notices__line";
     this.line.setAttribute("role", "status");
     this.line.hidden = true;
-    this.open.className = "dr-notices__open";
+    this.open.className = "dr-viewer-notices__open";
     this.open.setAttribute("role", "status");
     this.open.hidden = true;
     this.heard.className = "nhsuk-u-visually-hidden";
@@ -24,7 +24,7 @@ export class Notices {
   say(words: string, colour: "" | "red" = ""): void {
     this.line.textContent = words;
     this.line.hidden = false;
-    this.line.classList.toggle("dr-notices__line--red", colour === "red");
+    this.line.classList.toggle("dr-viewer-notices__line--red", colour === "red");
   }
 
   announce(words: string): void {
