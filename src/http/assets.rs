@@ -24,6 +24,11 @@ pub(super) fn address(name: &str) -> String {
     }
 }
 
+/// The address of an asset that the build may have left out, where it is there.
+pub(super) fn address_if_built(name: &str) -> Option<String> {
+    Dist::get(name).is_some().then(|| address(name))
+}
+
 fn kind(name: &str) -> &'static str {
     match name.rsplit_once('.').map(|(_, extension)| extension) {
         Some("css") => "text/css; charset=utf-8",

@@ -37,6 +37,8 @@ class Keys {
   private send: (id: string) => void = () => undefined;
   private chosen: Record<string, string> = {};
   private readonly listeners = new Set<Listener>();
+  private readonly warned = new Set<string>();
+  private telling = false;
 
   /** Adds an action, or takes the place of the one with its id. Returns what takes it away again. */
   add(action: Action): () => void {
@@ -147,16 +149,25 @@ class Keys {
     for (const { id, key } of all) {
       if (keys.has(id)) continue;
       const free = key !== "" && !taken.has(key);
-      if (key !== "" && !free) console.warn(`the key ${key} of ${id} is taken`);
+      if (key !== "" && !free && !this.warned.has(id)) {
+        this.warned.add(id);
+        console.warn(`the key ${key} of ${id} is taken`);
+      }
       keys.set(id, free ? key : "");
       if (free) taken.add(key);
     }
     return keys;
   }
 
+  /** Tells of changes once, however many actions are added together. */
   private changed(): void {
-    this.annotate();
-    for (const listener of this.listeners) listener();
+    if (this.telling) return;
+    this.telling = true;
+    queueMicrotask(() => {
+      this.telling = false;
+      this.annotate();
+      for (const listener of this.listeners) listener();
+    });
   }
 }
 

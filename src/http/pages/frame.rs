@@ -50,7 +50,7 @@ impl Frame {
             dark: true,
             stylesheet: assets::address("dark.css"),
             desk_script: assets::address("desk.js"),
-            viewer_script: None,
+            viewer_script: assets::address_if_built("viewer.js"),
             icon: assets::address("icon.svg"),
             csrf: String::new(),
             person: None,

@@ -2,7 +2,7 @@
 
 Writes one study of synthetic DICOM files into a folder, and `expected.json` beside them: for each SOP Instance UID what
 kind it is, its columns and rows, and its greys (0 to 255, base64) as pydicom and numpy compute them from the standard.
-Nothing here knows how the viewer works.
+`broken.dcm` is one more image of that study, which can't be decoded. Nothing here knows how the viewer works.
 
     .venv/bin/python tests/browser/pixels/make.py OUT
 """
@@ -15,6 +15,7 @@ import sys
 
 import numpy as np
 import pydicom
+from pydicom.encaps import encapsulate
 from pydicom.pixels import apply_modality_lut, apply_voi_lut
 from pydicom.sequence import Sequence
 from pydicom.uid import (
@@ -142,6 +143,16 @@ def write(made: pydicom.Dataset, path: pathlib.Path, packed: str) -> None:
         subprocess.run(["dcmcjpls", "--uid-never", str(path), str(path)], check=True)
 
 
+def broken(number: int) -> pydicom.Dataset:
+    """An image of the same study that no decoder can read: JPEG 2000 whose codestream is noise."""
+    made = dataset(number, "broken", 12)
+    made.compress(JPEG2000Lossless, generate_instance_uid=False)
+    made.PixelData = encapsulate([np.random.default_rng(1).bytes(2000)])
+    made["PixelData"].VR = "OB"
+    made["PixelData"].is_undefined_length = True
+    return made
+
+
 def main() -> None:
     folder = pathlib.Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
@@ -154,6 +165,7 @@ def main() -> None:
             "kind": kind, "file": path.name, "columns": COLUMNS, "rows": ROWS,
             "greys": base64.b64encode(wanted.tobytes()).decode("ascii"),
         }
+    broken(len(expected) + 1).save_as(folder / "broken.dcm", enforce_file_format=True)
     (folder / "expected.json").write_text(json.dumps(expected))
     print(f"{len(expected)} kinds of image in {folder}")
 

@@ -44,6 +44,12 @@ export class Board {
     this.choose(this.tiles.find((tile) => tile.uid !== null) ?? this.tiles[0] ?? null);
   }
 
+  /** The same images, of which other things are known now. */
+  refresh(display: Display): void {
+    this.groups = display.linked;
+    for (const tile of this.tiles) if (tile.uid !== null) tile.image = display.images[tile.uid] ?? tile.image;
+  }
+
   /** The tiles that follow a tile, itself included. */
   linked(tile: Tile): Tile[] {
     const group = this.groups.find((uids) => tile.uid !== null && uids.includes(tile.uid));

@@ -17,6 +17,10 @@ export interface Preset {
 /** A point of the curve from stored values to greys (0 black to 1 white). */
 export type Node = [stored: number, grey: number];
 
+/** Entries of the table of greys on the graphics card: enough for a narrow window in a wide range. */
+const CURVE_ENTRIES = 4096;
+/** Most entries that every graphics card has room for. */
+const MOST_ENTRIES = 8192;
 /** A step is that wide on the curve, in stored values. */
 const STEP = 1e-3;
 /** Nodes of a sigmoid; between them it is a straight line, at most a hundredth of a grey level off. */
@@ -84,13 +88,38 @@ export function greyOf(frame: LoadedFrame, look: Look, inverted: boolean): (stor
   };
 }
 
-/** The curve of {@link greyOf} as nodes with rising stored values; between nodes it is a straight line. */
-export function nodesOf(frame: LoadedFrame, look: Look, inverted: boolean): Node[] {
+/** A curve from stored values to greys, as the graphics card gets it: a table of `entries` between nodes. */
+export interface Curve {
+  nodes: Node[];
+  entries: number;
+}
+
+/** The curve of {@link greyOf}: nodes with rising stored values, between them a straight line. */
+export function curveOf(frame: LoadedFrame, look: Look, inverted: boolean): Curve {
+  const from = Math.min(frame.least, frame.padding ?? frame.least);
+  const to = Math.max(frame.greatest, frame.padding ?? frame.greatest);
+  if (look.kind === "table" && to - from < MOST_ENTRIES) return eachValue(from, to, greyOf(frame, look, inverted));
   const nodes = look.kind === "table" ? tableNodes(frame) : windowNodes(frame, look);
   nodes.sort((a, b) => a[0] - b[0]);
   const round = turned(frame, inverted);
   const curve = nodes.map(([stored, grey]): Node => [stored, round ? 1 - grey : grey]);
-  return frame.padding === null ? curve : withPadding(curve, frame, frame.padding);
+  return {
+    nodes: frame.padding === null ? curve : withPadding(curve, frame, frame.padding),
+    entries: look.kind === "table" ? MOST_ENTRIES : CURVE_ENTRIES,
+  };
+}
+
+/**
+ * An entry of its own for each stored value, since a VOI LUT may jump from one to the next. The card looks up the middle
+ * of entry k for the value from + k; the table is filled somewhere within half a value of it, hence the steps.
+ */
+function eachValue(from: number, to: number, grey: (stored: number) => number): Curve {
+  const nodes: Node[] = [];
+  for (let stored = from; stored <= to; stored += 1) {
+    const level = grey(stored) / 255;
+    nodes.push([stored - (stored === from ? 0.5 : 0.5 - STEP), level], [stored + (stored === to ? 0.5 : 0.5 - STEP), level]);
+  }
+  return { nodes, entries: to - from + 1 };
 }
 
 function windowNodes(frame: LoadedFrame, look: Extract<Look, { kind: "window" }>): Node[] {

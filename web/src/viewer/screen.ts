@@ -5,13 +5,9 @@ import { Enums, RenderingEngine, init, metaData, utilities, type Types } from "@
 import vtkDataArray from "@kitware/vtk.js/Common/Core/DataArray.js";
 import vtkColorTransferFunction from "@kitware/vtk.js/Rendering/Core/ColorTransferFunction.js";
 import type { Level, LoadedFrame } from "./frame";
-import type { Node } from "./greys";
+import type { Curve } from "./greys";
 import { axesOf, type View } from "./view";
 
-/** Entries of the table of greys on the graphics card: enough for a narrow window in a wide range. */
-const CURVE_ENTRIES = 4096;
-/** More for a VOI LUT, whose entries may jump; no graphics card has less room. */
-const TABLE_ENTRIES = 8192;
 /** How far from the image the camera stands; without meaning in a parallel projection. */
 const DISTANCE = 1000;
 
@@ -118,7 +114,7 @@ export class Screen {
   }
 
   /** Draws an image. `drawn` is called once it stands on the canvas. */
-  draw(frame: LoadedFrame, view: View, nodes: Node[], drawn?: () => void): void {
+  draw(frame: LoadedFrame, view: View, curve: Curve, drawn?: () => void): void {
     const level = levelFor(frame, view.scale * (window.devicePixelRatio || 1));
     if (this.shown?.frame !== frame || this.shown.level !== level) {
       const before = this.imageId;
@@ -128,7 +124,7 @@ export class Screen {
       this.viewport.renderImageObject(imageOf(this.imageId, this.shown));
       images.delete(before);
     }
-    this.colour(nodes, frame.lut.length > 0 ? TABLE_ENTRIES : CURVE_ENTRIES);
+    this.colour(curve);
     this.aim(view);
     if (drawn) this.element.addEventListener(Enums.Events.IMAGE_RENDERED, () => drawn(), { once: true });
     this.viewport.render();
@@ -145,7 +141,7 @@ export class Screen {
     engine?.disableElement(this.id);
   }
 
-  private colour(nodes: Node[], entries: number): void {
+  private colour({ nodes, entries }: Curve): void {
     const actor = this.viewport.getDefaultActor()?.actor as unknown as ImageActor | undefined;
     if (!actor) return;
     const curve = vtkColorTransferFunction.newInstance();

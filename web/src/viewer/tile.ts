@@ -2,7 +2,7 @@
 // shown. Knows nothing of other tiles, tools or keys.
 import type { DisplayImage, StageTile } from "./display";
 import type { LoadedFrame } from "./frame";
-import { asWindow, nodesOf, presetsOf, type Look, type Preset } from "./greys";
+import { asWindow, curveOf, presetsOf, type Look, type Preset } from "./greys";
 import { Lens } from "./lens";
 import { Overlay, type Drawn, type Length, type OwnMark } from "./overlay";
 import { Screen } from "./screen";
@@ -47,13 +47,14 @@ export class Tile {
 
   constructor(
     readonly hung: StageTile,
-    readonly image: DisplayImage | null,
+    public image: DisplayImage | null,
     readonly kept: Kept,
     patient: string,
   ) {
     this.text = new TileText(hung, image, patient);
     this.element.className = hung.wall === null ? "dr-tile" : `dr-tile dr-tile--wall-${hung.wall}`;
     this.element.tabIndex = 0;
+    if (hung.image !== null) this.element.dataset["image"] = hung.image;
     this.element.setAttribute("role", "group");
     this.element.setAttribute("aria-roledescription", "image");
     this.place.className = "dr-tile__screen";
@@ -134,7 +135,8 @@ export class Tile {
     this.fitted = false;
     const size = this.imageSize;
     const fit = fitScale(view.turns, size, this.size);
-    const scale = Math.min(Math.max(view.scale, fit / 4), Math.max(fit, 16));
+    const least = Math.min(fit / 4, 1 / (window.devicePixelRatio || 1));
+    const scale = Math.min(Math.max(view.scale, least), Math.max(fit, 16));
     const within = (value: number, most: number): number => Math.min(most, Math.max(0, value));
     this.view = { ...view, scale, centre: { x: within(view.centre.x, size.width), y: within(view.centre.y, size.height) } };
     this.kept.turns = view.turns;
@@ -199,7 +201,7 @@ export class Tile {
     this.screen ??= new Screen(this.place);
     const painted = this.onPainted;
     this.onPainted = null;
-    this.screen.draw(frame, this.view, nodesOf(frame, look, this.kept.inverted), painted ?? undefined);
+    this.screen.draw(frame, this.view, curveOf(frame, look, this.kept.inverted), painted ?? undefined);
     const { marks, draft, pointed, cross } = this;
     const drawn = { image, aiShown: this.ai.shown, opacity: this.ai.opacity, marks, lengths: this.kept.lengths, draft, pointed, cross };
     this.overlay.draw(drawn, this.view, this.size);

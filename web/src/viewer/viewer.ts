@@ -170,8 +170,16 @@ export class Viewer {
 
   private hangCase(display: Display, same: boolean): void {
     const at = same ? this.stageAt : 0;
+    const hangsAsBefore = same && JSON.stringify(this.display?.stages) === JSON.stringify(display.stages);
     if (!same) this.board.clear();
     this.display = display;
+    if (hangsAsBefore) {
+      // What may be drawn has changed (an opinion was locked, something was revealed): the images stay as they lie.
+      this.board.refresh(display);
+      this.redraw();
+      this.bar.update();
+      return;
+    }
     this.stages = allStages(display);
     this.frames.pin(Object.keys(display.images));
     this.bar.update();
