@@ -58,7 +58,7 @@ export interface OnScreen {
   top: number;
   width: number;
   height: number;
-  greys: number[];
+  greys: Uint8Array;
   /** Pixels that are not grey. */
   coloured: number;
 }
@@ -66,20 +66,21 @@ export interface OnScreen {
 /** Reads the canvas of a tile. */
 export async function onScreen(tile: Locator): Promise<OnScreen> {
   await settled(tile.page());
-  return tile.evaluate((element): OnScreen => {
+  const { base64, ...rest } = await tile.evaluate((element) => {
     const canvas = element.querySelector("canvas.cornerstone-canvas") as HTMLCanvasElement;
     const copy = document.createElement("canvas");
     Object.assign(copy, { width: canvas.width, height: canvas.height });
     const pen = copy.getContext("2d", { willReadFrequently: true })!;
     pen.drawImage(canvas, 0, 0);
     const { data } = pen.getImageData(0, 0, copy.width, copy.height);
-    const greys: number[] = [];
     let coloured = 0;
+    let text = "";
     for (let at = 0; at < data.length; at += 4) {
-      greys.push(data[at]!);
+      text += String.fromCharCode(data[at]!);
       if (data[at] !== data[at + 1] || data[at] !== data[at + 2]) coloured += 1;
     }
     const [scale, left, top] = (element as HTMLElement).dataset["place"]!.split(" ").map(Number) as [number, number, number];
-    return { scale, left, top, width: copy.width, height: copy.height, greys, coloured };
+    return { scale, left, top, width: copy.width, height: copy.height, base64: btoa(text), coloured };
   });
+  return { ...rest, greys: Buffer.from(base64, "base64") };
 }
