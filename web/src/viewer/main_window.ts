@@ -36,8 +36,9 @@ class MainWindow {
     this.tell = asDesk(deskNumber(), (said) => this.heard(said));
     addActions(this.viewer, () => this.secondScreen(), () => (this.away ? (id) => this.tell({ kind: "run", id }) : null));
     this.listen();
-    const url = place.dataset["display"];
-    if (url) this.show({ caseId: place.dataset["case"] ?? caseOf(url), display: url });
+    // The page's root says what is open now: it may have been swapped before this script was there to hear of it.
+    const url = document.getElementById("desk")?.dataset["display"] ?? place.dataset["display"];
+    if (url) this.show({ caseId: caseOf(url), display: url });
     this.beat();
     setInterval(() => this.beat(), BEAT_MS);
   }
