@@ -12,7 +12,7 @@ STUDIES ?= 500
 CASES ?= 10000
 MINUTES ?= 30
 
-.PHONY: help runtime web build demo test browser-tests soak check bench bench-million real-files samples peers models model-examples
+.PHONY: help runtime web build demo test browser-tests soak check bench bench-million real-files samples phantom-sheets peers models model-examples
 
 help: ## the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -65,6 +65,13 @@ bench-million: build peers ## start after kill -9 and growth, with a history of 
 samples: build ## write sample-dicom/ again from its seeds
 	$(BIN) samples sample-dicom
 
+phantom-sheets: build peers ## draw docs/phantoms-*.png, and print how phantoms compare with films
+	.venv/bin/pip install --quiet pillow==13.0.0
+	.venv/bin/python scripts/phantom_sheets.py
+	$(BIN) phantom mammo --count 8 --out target/phantoms/mammo >/dev/null
+	$(BIN) phantom chest --count 24 --out target/phantoms/chest >/dev/null
+	.venv/bin/python scripts/phantom_looks.py target/phantoms/mammo target/phantoms/chest
+
 models: runtime ## train every shipped model again, on the CPU, and write graph, manifest and card (under two hours)
 	cargo build --release --bin doubleread --example phantom_batch --example wrap_films
 	python3 -m venv var/training/venv
@@ -72,9 +79,9 @@ models: runtime ## train every shipped model again, on the CPU, and write graph,
 	scripts/film_models.sh var/training/venv/bin/python
 	var/training/venv/bin/python training/train.py chest
 	var/training/venv/bin/python training/train.py mammo
-	var/training/venv/bin/python training/self_test.py models/chest-phantom-1.0.0 models/mammo-phantom-1.0.0
 	@if [ -f var/training/chest-adult-1.pt ]; then var/training/venv/bin/python training/parity_goldens.py; fi
 	var/training/venv/bin/python training/heat_maps.py
+	var/training/venv/bin/python scripts/phantom_sheets.py
 	var/training/venv/bin/python training/models_page.py
 
 model-examples: runtime ## export the worked examples (TorchXRayVision, four views; random weights) and hold them against PyTorch

@@ -127,7 +127,7 @@ def write(setting, spec_text, films, out, kept, folder):
              f"- Trained on: {about['trained_on']}.",
              f"- For whom: {about['for']}", f"- What it is not: {about['not']}",
              f"- Made by `python training/film_model.py {setting['name']}` (PyTorch on a CPU, {'seed' if len(setting['members']) == 1 else 'seeds'} {', '.join(str(m['seed']) for m in setting['members'])}, "
-             f"{out['ladder']['seconds']} s of training beside other work{about.get('parts', '')}); this card, the manifest and the graph were written together, from its weights.",
+             f"{out['ladder']['seconds']} s of the processor in training{about.get('parts', '')}); this card, the manifest and the graph were written together, from its weights.",
              f"- Data: {about['data']}",
              f"- Split by patient, as in `training/splits/{setting['set']}.csv`: {n['train']} films of {n['patients']['train']} people for "
              f"training, {n['val']} films for validation, {n['test']} for test{about['beside']}. {about.get('reading', 'The test split was scored by these weights alone, at the end.')}",

@@ -26,6 +26,7 @@ CODES = {
 CHANCE = 0.6
 FEWEST = 10
 REFUSED = 0.995
+CHANGES = 4
 
 
 def measured(films, places, score, column):
@@ -149,6 +150,26 @@ def films_of_the_service(setting, spec, program, log):
     return np.stack(served), np.stack(expected), kept, further, dicoms
 
 
+def logit(probability):
+    return np.log(probability.astype(float).clip(1e-9, 1 - 1e-9)) - np.log1p(-probability.astype(float).clip(1e-9, 1 - 1e-9))
+
+
+def validated(setting, films, said, called):
+    """Two steps of a ladder: validation as it is, and the same films changed as in training, where a score that is full has room again."""
+    plain, changed = {}, {}
+    for source in setting.get("sources", [None]):
+        places = films.of("val", source)
+        plain |= film_net.areas_of(films, source, places, said(films.images[places]), setting["watch"])
+        generator = torch.Generator().manual_seed(97)
+        logits = []
+        for _ in range(CHANGES):
+            pictures = torch.from_numpy(np.array(films.images[places]))[:, None].float() / 255
+            pictures = film_net.changed(pictures, setting["flip"], generator)
+            logits.append(said((pictures[:, 0] * 255).round().byte().numpy()))
+        changed |= film_net.areas_of(films, source, np.tile(places, CHANGES), np.concatenate(logits), setting["watch"])
+    return [(called, plain), (f"{called}; films changed as in training, {CHANGES} times", changed)]
+
+
 def trained(setting, films, work, ladder=True):
     """The nets that training left in the work folder, what each step brought and how long it took."""
     nets, steps, seconds = [], [], 0
@@ -160,13 +181,10 @@ def trained(setting, films, work, ladder=True):
         steps, seconds = steps + done["ladder"], seconds + done["seconds"]
     if not ladder:
         return nets, None
-    for count in range(2, len(nets) + 1):
-        step = {}
-        for source in setting.get("sources", [None]):
-            places = films.of("val", source)
-            logits = film_graph.described(nets[:count], films.images[places], setting["flip"])[0]
-            step |= film_net.areas_of(films, source, places, logits, setting["watch"])
-        steps.append((f"nets 1 to {count}: mean of their logits", step))
+    for count in range(1, len(nets) + 1):
+        called = f"nets 1 to {count}: mean of their logits" if count > 1 else "net 1"
+        said = lambda pictures: film_graph.described(nets[:count], pictures, setting["flip"])[0]
+        steps += validated(setting, films, said, called)[0 if count > 1 else 1:]
     if any(member.get("start") for member in setting["members"]):
         begun = json.loads((work / "chest-start-1.json").read_text())
         steps, seconds = begun["ladder"] + steps, seconds + begun["seconds"]

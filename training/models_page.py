@@ -1,8 +1,9 @@
 """Writes docs/models.md: what ships, and the figures of every card, copied from the cards that the runs wrote.
 
-    python training/models_page.py            needs target/release/doubleread for time and memory of an image
+    python training/models_page.py            needs target/release/doubleread (or --program) for time and memory of an image
 """
 
+import argparse
 import os
 import re
 import subprocess
@@ -10,7 +11,6 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PROGRAM = ROOT / "target/release/doubleread"
 SECTIONS = ("What it finds", "Test split", "When it does not speak", "Where", "Training and serving agree", "What each step brought")
 
 HEAD = """# Models
@@ -21,14 +21,24 @@ training run measured and wrote into its card. **All of them are investigational
 
 A case goes to the first model in force that scores it: scopes tell adults, children and drawn images apart. Where nobody has decided,
 a demonstration speaks only where no other model does.
+
+Time and memory below are of `doubleread model check` on {processor}: one image through the graph on one thread of the CPU, and the
+most memory that the process had. No GPU was at hand when any of these figures was made, so there is none of a GPU. Decoding and preparing come
+besides (`docs/benchmarks.md`).
 """
 
 
-def cost(folder: Path) -> str:
+def processor() -> str:
+    """What the machine calls its processor."""
+    names = re.findall(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    return f"{len(names)} cores of an {names[0]}" if names else "a processor that does not say its name"
+
+
+def cost(folder: Path, program: Path) -> str:
     """Time of an image and peak memory of the process that ran the self-test, as `doubleread model check` prints it."""
-    if not PROGRAM.exists() or not (folder / "manifest.toml").exists():
+    if not program.exists() or not (folder / "manifest.toml").exists():
         return ""
-    command = [PROGRAM, "model", "check", folder]
+    command = [program, "model", "check", folder]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as check:
         printed = check.stdout.read()
         _, _, usage = os.wait4(check.pid, 0)
@@ -47,6 +57,9 @@ def section(card: str, title: str) -> str:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--program", type=Path, default=ROOT / "target/release/doubleread")
+    arguments = parser.parse_args()
     rows, parts = [], []
     for folder in sorted((ROOT / "models").iterdir()):
         manifest = next((folder / n for n in ("manifest.toml", "recogniser.toml") if (folder / n).exists()), None)
@@ -60,7 +73,7 @@ def main() -> None:
             kind = "demonstration"
         size = f"{facts['input']['width']} x {facts['input']['height']}"
         rows.append(
-            f"| {folder.name} | {facts['pathway']} | {kind} | {facts['trained_on']} | {ages} | {size} | {cost(folder)} |"
+            f"| {folder.name} | {facts['pathway']} | {kind} | {facts['trained_on']} | {ages} | {size} | {cost(folder, arguments.program)} |"
         )
         card = (folder / facts["card"]).read_text()
         body = "\n".join(filter(None, (section(card, title) for title in SECTIONS)))
@@ -68,7 +81,7 @@ def main() -> None:
     table = "\n".join(
         ["| model | pathway | kind | trained on | ages | input | one image, one thread |", "| --- " * 7 + "|", *rows]
     )
-    (ROOT / "docs/models.md").write_text(f"{HEAD}\n{table}\n\n" + "\n".join(parts).rstrip() + "\n")
+    (ROOT / "docs/models.md").write_text(f"{HEAD.format(processor=processor())}\n{table}\n\n" + "\n".join(parts).rstrip() + "\n")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """How a shipped phantom model scores phantoms as the generator draws them now: AUC and calibration, nothing written.
 
     target/release/examples/phantom_batch mammo training/mammo.toml 4000000 400 FOLDER/mammo
-    python training/score_phantoms.py models/mammo-phantom-1.0.0 FOLDER/mammo      # needs numpy, onnxruntime
+    python training/score_phantoms.py models/mammo-phantom-1.1.0 FOLDER/mammo      # needs numpy, onnxruntime
 
 Run it after a change to `src/phantom`: where AUC or calibration is worse than in the card, train again.
 """

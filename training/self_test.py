@@ -1,6 +1,6 @@
 """Writes self_test.json beside a model: what the graph answers, by Python's runtime, on noise from a seed.
 
-    python training/self_test.py models/chest-phantom-1.0.0 ...
+    python training/self_test.py models/chest-phantom-1.1.0 ...
 
 `doubleread model check` runs the same inputs through the service's own runtime and compares.
 """

@@ -5,7 +5,7 @@
 use super::canvas::{Canvas, Rows};
 use super::chest::ChestParams;
 use super::draws::Draws;
-use super::grain::{Corner, Noise};
+use super::grain::{self, Corner, Noise};
 use super::mask::Mask;
 use super::truth::{PixelBox, TrueFinding, Truth};
 use super::{GENERATOR, ImageKind, PersonSex, Phantom, Photometric};
@@ -108,6 +108,8 @@ pub struct Finish {
     pub photometric: Photometric,
     /// Deviation of the grain at mid grey, as a part of the full range.
     pub grain: f32,
+    /// Swing of the lines that the anti-scatter grid leaves, as a part of what is there.
+    pub grid: f32,
     /// Deviation of tissue texture finer than what was drawn, as a part of the full range.
     pub texture: f32,
     /// Drawn at full size, since they are smaller than the canvas can show.
@@ -145,6 +147,7 @@ pub fn phantom(
     let noise = Noise::shared();
     let mut pixels = vec![if inverse { top as u16 } else { 0 }; width * height];
     let rows = Rows::new(&finish.canvas, width, height);
+    let gains = grain::columns(width, finish.grid, corner);
     let mut greys = vec![0.0_f32; width];
     let mut blended = vec![0.0_f32; finish.canvas.width];
     let mut specks: Vec<&Speck> = finish.specks.iter().collect();
@@ -161,11 +164,14 @@ pub fn phantom(
         }
         let (fine, coarse) = noise.grain(row, corner, body.start);
         let grain = finish.grain;
+        let gains = gains.get(body.clone()).unwrap_or_default();
         let Some((here, line)) = greys.get(body.clone()).zip(line.get_mut(body)) else { continue };
         // Photons: the thinner the ray, the coarser the grain against the signal.
-        for (((pixel, grey), fine), coarse) in line.iter_mut().zip(here).zip(fine).zip(coarse) {
+        for ((((pixel, grey), gain), fine), coarse) in
+            line.iter_mut().zip(here).zip(gains).zip(fine).zip(coarse)
+        {
             let noise = grain * (0.75 * fine + 0.45 * coarse);
-            let here = grey + noise * (grey * 6.0).min(1.0) * (0.55 + 0.6 * grey);
+            let here = grey * gain + noise * (grey * 6.0).min(1.0) * (0.55 + 0.6 * grey);
             let value = here.clamp(0.0, 1.0) * top;
             let value = if inverse { top - value } else { value };
             // Through i32, which processors convert in groups; the value is within 16 bits.

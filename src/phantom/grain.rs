@@ -72,6 +72,15 @@ impl Noise {
     }
 }
 
+/// What each column of a detector does to the signal: amplifiers that differ by a trace, and the lines of an
+/// anti-scatter grid, which beat with the pixels. Vertical, as the grid's lead lies.
+pub fn columns(width: usize, grid: f32, corner: Corner) -> Vec<f32> {
+    let part = |key: u64| (key >> 40) as f32 / 16_777_216.0;
+    let (period, start) = (3.1 + 2.2 * part(corner.coarse), part(corner.fine));
+    let line = |at: usize| (std::f32::consts::TAU * (at as f32 / period + start)).sin();
+    (0..width).map(|at| 1.0 + grid * line(at) + 0.0006 * white(corner.texture, at)).collect()
+}
+
 /// A square of power-law noise that continues at its own other edge, three octaves.
 fn tile(side: usize, key: u64) -> Vec<f32> {
     let octaves = [(8_usize, 1.0_f32), (4, 0.74), (2, 0.55), (1, 0.41)];

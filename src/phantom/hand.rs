@@ -91,6 +91,7 @@ pub fn hand(seed: u64, side: Side, width: u32, height: u32) -> Phantom {
         bits_stored: 12,
         photometric: Photometric::Monochrome2,
         grain: 0.006,
+        grid: 0.0,
         texture: 0.0,
         specks: Vec::new(),
         draws,

@@ -55,7 +55,7 @@ pub use truth::{PixelBox, TrueFinding, Truth};
 use crate::vocab::{MammoView, Pathway, Side};
 
 /// Name and version of the generator; stands in every truth and in Software Versions (0018,1020).
-pub const GENERATOR: &str = "doubleread-phantom 1";
+pub const GENERATOR: &str = "doubleread-phantom 2";
 
 /// Why a phantom can't be written.
 #[derive(Debug, thiserror::Error)]

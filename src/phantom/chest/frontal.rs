@@ -10,10 +10,10 @@ use crate::phantom::draws::Draws;
 use crate::phantom::finish::DrawnFinding;
 
 /// How much a full depth of lung takes off the grey.
-const LUNG_DARKENING: f32 = 0.50;
+const LUNG_DARKENING: f32 = 0.45;
 
 /// Films are darker than the plain sum of what lies in the beam.
-const GAMMA: f32 = 1.25;
+pub(super) const GAMMA: f32 = 1.35;
 
 /// Draws the film and returns its findings.
 pub fn draw(params: &ChestParams, canvas: &mut Canvas) -> Vec<DrawnFinding> {
@@ -27,7 +27,7 @@ pub fn draw(params: &ChestParams, canvas: &mut Canvas) -> Vec<DrawnFinding> {
     let bones = bones(params, &anatomy, &mut draws, frame, width, height);
     let mut field = LungField::new(&anatomy, &borders, frame, width, height);
     let vessels = vessels(&anatomy, &mut draws, frame, width, height);
-    let mottle = Canvas::noise(width, height, (height / 5).max(4), 0.74, &mut draws);
+    let mottle = Canvas::noise(width, height, (height / 5).max(4), 0.80, &mut draws);
     let cloud = Canvas::noise(width, height, (height / 2).max(4), 0.56, &mut draws);
     let drawn = findings::draw(params, &anatomy, &mut field, &mottle, frame);
 
@@ -48,9 +48,12 @@ pub fn draw(params: &ChestParams, canvas: &mut Canvas) -> Vec<DrawnFinding> {
     let vertebra = anatomy.rib_spacing * 0.95;
 
     for row in 0..height {
+        let (_, y) = frame.at(0, row);
+        let (right, left) = borders.at(y);
+        let cage_here = anatomy.cage_at(y);
         for column in 0..width {
             let index = row * width + column;
-            let (x_film, y) = frame.at(column, row);
+            let (x_film, _) = frame.at(column, row);
             let x = x_film + anatomy.tilt * y;
             let away = x.abs();
             let side = usize::from(x > 0.0);
@@ -62,13 +65,14 @@ pub fn draw(params: &ChestParams, canvas: &mut Canvas) -> Vec<DrawnFinding> {
             let rim = (half - away).max(0.0);
             let skin = 1.0 - (1.0 - (rim / 0.27).min(1.0)).powi(2);
             let belly = smooth(anatomy.domes[side] - 0.10, anatomy.domes[side] + 0.45, y);
-            let mut grey = skin * (0.60 + fat + 0.16 * belly + 0.05 * cloud.samples[index]);
+            let mut grey = skin
+                * (0.58 + fat + 0.15 * belly + 0.06 * cloud.samples[index] + 0.016 * mottle.samples[index]);
             // Neck and shoulders are thinner than the trunk.
             grey *= 1.0 - 0.16 * smooth(-0.60, -1.0, y) * smooth(0.35, 0.9, away);
             // Spine and what lies before it.
             let column_depth = (1.0 - (x / 0.105).powi(2)).max(0.0).sqrt();
             let disc = ((y / vertebra) * std::f32::consts::PI).sin().powi(2);
-            let spine = column_depth * (0.115 + 0.05 * disc) + pedicles(x, y, vertebra);
+            let spine = column_depth * (0.095 + 0.06 * disc) + 1.5 * pedicles(x, y, vertebra);
             let air = trachea(x, y, &anatomy);
             // Lungs take away, heart and vessels fill up again.
             grey -= LUNG_DARKENING * lung * (1.0 - 0.93 * middle) * (1.0 + 0.05 * cloud.samples[index]);
@@ -77,11 +81,26 @@ pub fn draw(params: &ChestParams, canvas: &mut Canvas) -> Vec<DrawnFinding> {
                 anatomy.dome_at(0, away) * (1.0 - side_to_side) + anatomy.dome_at(1, away) * side_to_side;
             let trunk =
                 smooth(anatomy.apex - 0.16, anatomy.apex + 0.14, y) * smooth(dome + 0.10, dome - 0.03, y);
-            grey += middle * (0.135 + 0.05 * (1.0 - (away / 0.5).min(1.0))) * trunk;
-            grey += spine * (1.0 - 0.45 * belly) * (0.75 + 0.25 * trunk) - 0.085 * air;
+            // The heart is a ball: thick in its middle, so that its edge is thin and lung shows through it there.
+            let border = if side == 0 { right } else { left };
+            let ball = (1.0 - (away / border.max(0.05)).min(1.0).powi(2)).sqrt();
+            let low = smooth(anatomy.heart_y - 0.34, anatomy.heart_y - 0.10, y);
+            grey += middle * (0.160 + low * (0.085 * ball - 0.075)) * trunk;
+            // The descending aorta's edge, left of the spine, seen through the heart.
+            let aorta = (x - 0.105 - 0.012 * (y * 5.0 + anatomy.knob * 40.0).sin()) / 0.035;
+            grey += 0.034 * smooth(1.0, -1.0, aorta) * smooth(-0.12, 0.02, x) * trunk * (0.4 + 0.6 * low);
+            // Lung goes on behind the dome: a dark band that fades downwards into liver and stomach.
+            let behind = y - dome;
+            if behind > 0.0 {
+                let cage = smooth(0.0, 0.10, cage_here - away) * (1.0 - 0.5 * middle);
+                grey -= 0.105 * cage * smooth(0.24, 0.02, behind);
+            }
+            grey += spine * (1.0 - 0.45 * belly) * (0.75 + 0.25 * trunk) - 0.115 * air;
             // Lung markings fade to the side; behind heart and diaphragm they are barely seen.
-            let marking = lung * (1.0 - 0.7 * middle);
+            let marking = lung * (1.0 - 0.55 * middle);
             grey += marking * (vessels.samples[index] + 0.026 * mottle.samples[index]) * field.marking[index];
+            // The bases lie behind more muscle and, in women, breast; the apices behind little.
+            grey += lung * 0.055 * smooth(-0.45, 0.30, y) * (1.0 - middle);
             grey += field.added[index];
             if breasts {
                 let (bx, by, br, dense) = breast;
@@ -94,7 +113,7 @@ pub fn draw(params: &ChestParams, canvas: &mut Canvas) -> Vec<DrawnFinding> {
                 grey -= 0.20 * smooth(1.1, 0.6, q);
             }
             let bone = bones.samples[index];
-            grey += bone * skin * (1.0 - 0.72 * belly) * (1.0 - 0.45 * middle);
+            grey += bone * skin * (1.0 - 0.85 * belly) * (1.0 - 0.45 * middle);
             let shown = tone((grey - 0.5) * contrast + 0.5 + brightness).max(0.0).powf(GAMMA);
             canvas.samples[index] = shown * smooth(0.0, 0.03, rim);
         }
@@ -104,7 +123,7 @@ pub fn draw(params: &ChestParams, canvas: &mut Canvas) -> Vec<DrawnFinding> {
 }
 
 /// The film's curve: linear in the middle, flat at both ends.
-fn tone(grey: f32) -> f32 {
+pub(super) fn tone(grey: f32) -> f32 {
     let g = grey.clamp(-0.3, 1.4);
     if g < 0.15 {
         0.15 * ((g - 0.15) / 0.15).exp()
@@ -152,7 +171,7 @@ fn bones(
             *s += l;
         }
     };
-    let strength = draws.range(0.80, 1.20);
+    let strength = draws.range(0.95, 1.35);
     for sign in [-1.0_f32, 1.0] {
         // Posterior ribs in two layers, so that neighbours may overlap without adding up at their own bends.
         for parity in 0..2 {
@@ -171,7 +190,7 @@ fn bones(
                 layer.stroke(
                     frame,
                     &even(&line, 0.026 + 0.0012 * rib as f32),
-                    0.085 * strength,
+                    0.115 * strength,
                     Profile::Tube,
                 );
             }
@@ -191,7 +210,7 @@ fn bones(
                     .collect();
                 let nibs: Vec<Nib> =
                     curve(&points, 5).into_iter().map(|(x, y)| Nib { x, y, half_width: 0.030 }).collect();
-                layer.stroke(frame, &nibs, 0.070 * strength, Profile::Tube);
+                layer.stroke(frame, &nibs, 0.078 * strength, Profile::Tube);
             }
             add(layer);
         }
@@ -224,7 +243,7 @@ fn bones(
             .enumerate()
             .map(|(i, &(x, y))| Nib { x, y, half_width: 0.040 - 0.012 * (i as f32 / 32.0 * 3.1).sin() })
             .collect();
-        layer.stroke(frame, &nibs, 0.12 * strength, Profile::Tube);
+        layer.stroke(frame, &nibs, 0.145 * strength, Profile::Tube);
         add(layer);
 
         // Scapula: over the lung in bed, turned away when standing.
@@ -244,7 +263,7 @@ fn bones(
         layer.stroke(
             frame,
             &[at(1.20, 0.24, 0.026), at(1.06, 0.46, 0.020), at(0.95, 0.74, 0.014)],
-            0.085 * strength,
+            0.105 * strength,
             Profile::Soft,
         );
         add(layer);
@@ -286,7 +305,7 @@ fn vessels(anatomy: &Anatomy, draws: &mut Draws, frame: Frame, width: usize, hei
                 y: y + draws.range(-0.02, 0.06),
                 half_width: r * 0.7,
             };
-            layer.stroke(frame, &[nib, end], draws.range(0.07, 0.14), Profile::Soft);
+            layer.stroke(frame, &[nib, end], draws.range(0.10, 0.18), Profile::Soft);
         }
         let trunks = 9;
         for trunk in 0..trunks {

@@ -3,6 +3,7 @@
 //! In: parameters. Out: grey on the canvas, and where a lump lies. Patient faces the image's left.
 
 use super::ChestParams;
+use super::frontal::{GAMMA, tone};
 use crate::phantom::canvas::{Canvas, Frame, Nib, Profile, curve, even, smooth};
 use crate::phantom::draws::Draws;
 use crate::phantom::finish::{Bounds, DrawnFinding};
@@ -30,6 +31,7 @@ pub fn draw(params: &ChestParams, canvas: &mut Canvas) -> Vec<DrawnFinding> {
             if lesion.code == FindingCode::Mass { draws.range(0.085, 0.14) } else { draws.range(0.03, 0.06) };
         (lesion, draws.range(-0.02, 0.24), draws.range(apex + 0.35, dome - 0.2), radius)
     });
+    let (contrast, brightness) = (draws.range(0.85, 1.0), draws.range(0.0, 0.07));
     let fluid = params.lesions.iter().any(|l| l.code == FindingCode::PleuralEffusion);
     let mut bounds = Bounds::none();
     let mut mask = Mask::new(width, height);
@@ -56,12 +58,13 @@ pub fn draw(params: &ChestParams, canvas: &mut Canvas) -> Vec<DrawnFinding> {
             let lung = depth * (0.35 + 0.65 * full);
             let q =
                 ((x - heart.0) / heart.2).powi(2) + ((y - heart.1 + 0.35 * (x - heart.0)) / heart.3).powi(2);
-            let body = (1.0 - q).max(0.0).sqrt();
+            // A ball that the lung wraps: thick in its middle, its edge soft.
+            let body = (1.0 - q).max(0.0).powf(0.75);
             let arch = (((x - 0.06).powi(2) + (y - apex - 0.50).powi(2)).sqrt() - 0.12).abs();
-            grey -= 0.42 * lung * (1.0 - 0.60 * body);
+            grey -= 0.38 * lung * (1.0 - 0.60 * body);
             grey +=
-                0.13 * body * depth + 0.05 * smooth(0.05, 0.0, arch) * smooth(apex + 0.62, apex + 0.45, y);
-            grey += depth * (vessels.samples[index] + 0.016 * mottle.samples[index]);
+                0.12 * body * depth + 0.05 * smooth(0.05, 0.0, arch) * smooth(apex + 0.62, apex + 0.45, y);
+            grey += depth * (vessels.samples[index] + 0.024 * mottle.samples[index]);
             grey += bones.samples[index] * (1.0 - 0.3 * belly) * skin;
             let tube = 1.0 - ((x - 0.02 - 0.12 * (y - apex)) / 0.045).powi(2);
             grey -= 0.09 * tube.max(0.0).sqrt() * smooth(-1.0, -0.9, y) * smooth(apex + 0.52, apex + 0.42, y);
@@ -76,7 +79,8 @@ pub fn draw(params: &ChestParams, canvas: &mut Canvas) -> Vec<DrawnFinding> {
             if fluid {
                 grey += 0.30 * lung * smooth(0.16, 0.30, x) * smooth(dome - 0.02, dome + 0.08, y);
             }
-            canvas.samples[index] = (0.02 + grey * 0.95).clamp(0.0, 0.98) * smooth(0.0, 0.03, rim);
+            let shown = tone((grey - 0.5) * contrast + 0.5 + brightness).max(0.0).powf(GAMMA);
+            canvas.samples[index] = shown * smooth(0.0, 0.03, rim);
         }
     }
     let Some((lesion, ..)) = place else { return Vec::new() };
@@ -154,15 +158,15 @@ fn vessels(draws: &mut Draws, frame: Frame, width: usize, height: usize) -> Canv
     for _ in 0..70 {
         let angle = draws.range(0.0, std::f32::consts::TAU);
         let long = draws.range(0.15, 0.48);
-        let mut at = (draws.range(-0.03, 0.08), draws.range(-0.16, -0.02));
+        let mut at = (draws.range(-0.06, 0.11), draws.range(-0.20, 0.03));
         let mut heading = angle;
         let mut nibs = Vec::new();
         for step in 0..8 {
-            nibs.push(Nib { x: at.0, y: at.1, half_width: 0.013 * (1.0 - step as f32 / 8.5) });
-            heading += draws.range(-0.2, 0.2);
+            nibs.push(Nib { x: at.0, y: at.1, half_width: 0.012 * (1.0 - step as f32 / 8.5) });
+            heading += draws.range(-0.45, 0.45);
             at = (at.0 + heading.cos() * long / 8.0, at.1 + heading.sin() * long / 8.0);
         }
-        layer.stroke(frame, &nibs, 0.06, Profile::Rod);
+        layer.stroke(frame, &nibs, 0.046, Profile::Rod);
     }
     layer
 }

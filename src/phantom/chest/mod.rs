@@ -116,7 +116,9 @@ pub fn chest(params: &ChestParams) -> Phantom {
             bits_stored: params.bits_stored,
             photometric: params.photometric,
             grain,
-            texture: 0.0,
+            // In bed the grid stands still; at the wall stand it moves.
+            grid: if params.view == ChestView::Ap { 0.004 } else { 0.001 },
+            texture: 0.012,
             specks: Vec::new(),
             draws,
         },

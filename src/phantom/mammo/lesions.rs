@@ -66,7 +66,7 @@ impl Pen {
     /// A round opacity; returns its reach in millimetres.
     fn mass(&mut self, canvas: &mut Canvas) -> f32 {
         let radius = self.draws.range(4.5, 8.0) + 5.0 * self.plain;
-        let opacity = 0.11 + 0.17 * self.plain;
+        let opacity = 0.14 + 0.19 * self.plain;
         let squash = self.draws.range(0.75, 1.0);
         self.core(canvas, radius, opacity, squash, 0.09);
         radius
@@ -75,9 +75,9 @@ impl Pen {
     /// A dense core and strands that run out of it.
     fn spiculated(&mut self, canvas: &mut Canvas) -> f32 {
         let radius = self.draws.range(3.5, 6.0) + 3.5 * self.plain;
-        self.core(canvas, radius, 0.13 + 0.17 * self.plain, 0.85, 0.24);
+        self.core(canvas, radius, 0.16 + 0.19 * self.plain, 0.85, 0.24);
         let strands = self.draws.whole(16, 28);
-        self.spicules(canvas, strands, radius * 0.6, radius * 2.6, 0.05 + 0.06 * self.plain);
+        self.spicules(canvas, strands, radius * 0.6, radius * 2.6, 0.07 + 0.07 * self.plain);
         radius * 1.9
     }
 
@@ -85,7 +85,7 @@ impl Pen {
     fn distortion(&mut self, canvas: &mut Canvas) -> f32 {
         let reach = 9.0 + 8.0 * self.plain;
         let strands = self.draws.whole(22, 34);
-        self.spicules(canvas, strands, 0.8, reach * 1.25, 0.055 + 0.065 * self.plain);
+        self.spicules(canvas, strands, 0.8, reach * 1.25, 0.075 + 0.075 * self.plain);
         let (column, row) = self.frame.pixel(self.x, self.y);
         self.mask.disc(column, row, reach * self.frame.per_unit);
         reach
@@ -99,7 +99,7 @@ impl Pen {
             let (x, y) =
                 (self.x + self.draws.normal() * reach * 0.42, self.y + self.draws.normal() * reach * 0.42);
             let radius = self.draws.range(0.13, 0.27) + 0.13 * self.plain * self.draws.unit();
-            let grey = self.draws.range(0.28, 0.48) + 0.15 * self.plain;
+            let grey = self.draws.range(0.34, 0.54) + 0.15 * self.plain;
             // A reader rings the group, so half a millimetre about each speck belongs to it.
             let (column, row) = self.frame.pixel(x, y);
             self.mask.disc(column, row, (radius + 0.5) * self.frame.per_unit);

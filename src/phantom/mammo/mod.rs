@@ -146,6 +146,7 @@ pub fn mammo(params: &MammoParams) -> Phantom {
         bits_stored: params.bits_stored,
         photometric: params.photometric,
         grain: film.grain,
+        grid: 0.0012,
         texture: 0.030,
         specks: film.specks,
         draws: Draws::new(params.seed, &format!("mammo-grain-{view}")),

@@ -25,9 +25,11 @@ pub fn draw(params: &MammoParams, breast: &Breast, frame: Frame, canvas: &mut Ca
     let pixels = |mm: f32| ((mm * frame.per_unit) as usize).max(2);
 
     // Burgess (2001): power spectra of breast tissue fall with about the third power of frequency.
-    let texture = Canvas::noise(wide, height, pixels(40.0), 0.74, &mut draws);
-    let lobes = Canvas::noise(wide, height, pixels(32.0), 0.66, &mut draws);
-    let strands = Canvas::noise(width, height, pixels(14.0), 0.72, &mut draws);
+    let texture = Canvas::noise(wide, height, pixels(40.0), 0.80, &mut draws);
+    let lobes = Canvas::noise(wide, height, pixels(32.0), 0.56, &mut draws);
+    // Smooth noise has clean lines where it crosses zero: fine ones are strands of gland, wide meshes the ligaments.
+    let strands = Canvas::noise(wide, height, pixels(9.0), 0.70, &mut draws);
+    let ligaments = Canvas::noise(wide, height, pixels(13.0), 0.34, &mut draws);
     let threads = threads(breast, &mut draws, frame, width, height);
 
     let density = f32::from(params.density.clamp(1, 4) - 1) / 3.0;
@@ -59,21 +61,30 @@ pub fn draw(params: &MammoParams, breast: &Breast, frame: Frame, canvas: &mut Ca
             // Compressed to even thickness; the rim is rounded and, on a presentation image, mostly equalised.
             let rim = 1.0 - (1.0 - (inside / 22.0).min(1.0)).powi(2);
             let thick = 0.36 + 0.64 * rim;
-            // Strands point at the nipple: the pattern is looked up in polar coordinates about it.
-            let (nx, ny) = (breast.depth * 1.04 - x, y - breast.nipple_y);
+            // Strands point at the nipple and run on: the pattern is looked up in polar coordinates about it, drawn out
+            // along the radius and bent by the lobes.
+            let (nx, ny) = (breast.depth * 1.18 - x, y - breast.nipple_y);
             let radius = (nx * nx + ny * ny).sqrt();
-            let angle = ny.atan2(nx.max(0.1));
-            let polar = ((radius * 0.45 + 20.0) * frame.per_unit, (140.0 + angle * 62.0) * frame.per_unit);
-            let strand = strands.sample(polar.0, polar.1);
-            let ridge = (1.0 - strand.abs() * 0.9).max(0.0).powi(4);
+            let bend = lobes.samples[near];
+            let angle = ny.atan2(nx.max(0.1)) + 0.07 * bend;
+            let along = radius * 0.34 + 20.0 + 1.5 * bend;
+            let across = 100.0 + angle * 58.0;
+            let strand = strands.sample(along * frame.per_unit, across * frame.per_unit);
+            let mesh =
+                ligaments.sample((along * 1.5 + 8.0 * angle) * frame.per_unit, across * 0.9 * frame.per_unit);
+            let line = (1.0 - strand.abs() * 1.5).max(0.0).powi(2);
+            let ligament = (1.0 - mesh.abs() * 3.6).max(0.0).powi(2);
             let u = (((x - centre.0) / radii.0).powi(2) + ((y - centre.1) / radii.1).powi(2)).sqrt();
-            let n = lobes.samples[near] * 0.55 + texture.samples[near] * 0.30 + strand * 0.28;
-            let glandular = smooth(-0.28, 0.62, bias - 0.95 * (u - 0.55) + n * (1.0 - 0.35 * density) - 0.25);
+            let n = bend * 0.50 + texture.samples[near] * 0.16 + strand * 0.30;
+            let glandular = smooth(-0.34, 0.66, bias - 0.95 * (u - 0.55) + n * (1.0 - 0.35 * density) - 0.25);
             let under_skin = smooth(2.0, 9.0, inside);
             let g = glandular * under_skin;
-            let mut grey = thick * (fat + 0.018 * texture.samples[near]);
-            grey += g * thick * (gland * (0.72 + 0.20 * texture.samples[near]) + 0.05 * ridge);
-            grey += 0.055 * ridge * under_skin * thick * (0.5 + 0.5 * smooth(1.9, 0.6, u));
+            let mut grey = thick * (fat + 0.026 * texture.samples[near]);
+            grey += g * thick * gland * (0.55 + 0.20 * texture.samples[near] + 0.42 * line + 0.34 * ligament);
+            grey += under_skin
+                * thick
+                * (1.0 - 0.6 * g)
+                * (0.070 * line * smooth(2.2, 0.6, u) + 0.080 * ligament * (0.4 + 0.6 * smooth(3.0, 0.9, u)));
             grey += threads.samples[index] * under_skin;
             // Skin seen edge on: here thicker, there thinner, here plainer, there lost in the rim.
             let uneven = lobes.samples[near].clamp(-1.5, 1.5);
@@ -83,7 +94,7 @@ pub fn draw(params: &MammoParams, breast: &Breast, frame: Frame, canvas: &mut Ca
             let muscle = breast.muscle_at(x, y);
             if muscle > 0.0 {
                 let body =
-                    0.40 + 0.16 * (1.0 - y / breast.muscle.1) + 0.022 * texture.samples[near] + 0.03 * ridge;
+                    0.40 + 0.16 * (1.0 - y / breast.muscle.1) + 0.022 * texture.samples[near] + 0.03 * line;
                 grey = grey * (1.0 - muscle) + muscle * (body * thick).max(grey * 0.9 + 0.08);
             }
             if let Some((cx, cy, rx, ry)) = implant {
@@ -138,7 +149,7 @@ fn threads(breast: &Breast, draws: &mut Draws, frame: Frame, width: usize, heigh
         );
         let mut points = vec![at];
         for _ in 0..6 {
-            let towards = ((breast.nipple_y - at.1) * 0.10 + draws.range(-7.0, 7.0)).clamp(-11.0, 11.0);
+            let towards = ((breast.nipple_y - at.1) * 0.10 + draws.range(-5.0, 5.0)).clamp(-9.0, 9.0);
             at = (at.0 + breast.depth * draws.range(0.09, 0.14), at.1 + towards);
             points.push(at);
         }
