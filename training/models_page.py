@@ -22,8 +22,8 @@ training run measured and wrote into its card. **All of them are investigational
 A case goes to the first model in force that scores it: scopes tell adults, children and drawn images apart. Where nobody has decided,
 a demonstration speaks only where no other model does.
 
-Time and memory below are of `doubleread model check` on {processor}: one image through the graph on one thread of the CPU, and the
-most memory that the process had. No GPU was at hand when any of these figures was made, so there is none of a GPU. Decoding and preparing come
+Time and memory below are of `doubleread model check` on {processor}: one image through the graph on one thread of the CPU, the quickest
+of three runs, and the most memory that the process had. No GPU was at hand when any of these figures was made, so there is none of a GPU. Decoding and preparing come
 besides (`docs/benchmarks.md`).
 """
 
@@ -38,13 +38,15 @@ def cost(folder: Path, program: Path) -> str:
     """Time of an image and peak memory of the process that ran the self-test, as `doubleread model check` prints it."""
     if not program.exists() or not (folder / "manifest.toml").exists():
         return ""
-    command = [program, "model", "check", folder]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as check:
-        printed = check.stdout.read()
-        _, _, usage = os.wait4(check.pid, 0)
+    found = []
+    # The machine may be busy, so the quickest of three counts.
+    for _ in range(3):
+        with subprocess.Popen([program, "model", "check", folder], cwd=ROOT, stdout=subprocess.PIPE, text=True) as check:
+            printed = check.stdout.read()
+            _, _, usage = os.wait4(check.pid, 0)
+        found += map(float, re.findall(r"([\d.]+) ms an image", printed))
     peak = usage.ru_maxrss / 1024
-    found = re.search(r"([\d.]+) ms an image", printed)
-    return f"{found.group(1)} ms in the graph, {peak:.0f} MiB at most" if found else "not measured"
+    return f"{min(found)} ms in the graph, {peak:.0f} MiB at most" if found else "not measured"
 
 
 def section(card: str, title: str) -> str:
