@@ -9,7 +9,7 @@ use super::caller::Caller;
 use super::desk::{self, READS, RUNS};
 use super::error::HttpError;
 use super::state::AppState;
-use crate::reading::{ClaimToken, Command, ShownImage, check_sides};
+use crate::reading::{ClaimToken, Command, OverruleReason, ShownImage, check_sides};
 use crate::store::{Acted, StoredCase};
 use crate::vocab::{CaseId, Instance, Opinion, Pathway, ReadId, Side, UserId};
 
@@ -29,6 +29,8 @@ pub(super) struct Settlement {
     pub authors: BTreeSet<UserId>,
     /// Who of them does not agree.
     pub dissent: BTreeSet<UserId>,
+    /// Why, if it goes against the AI.
+    pub overrule: Option<OverruleReason>,
 }
 
 /// Locks the caller's read of the case that they hold.
@@ -67,9 +69,10 @@ pub(super) async fn settle(
     settlement: Settlement,
 ) -> Result<Acted, HttpError> {
     check(state, caller, case_id, &settlement.said).await?;
-    let Settlement { said, authors, dissent } = settlement;
+    let Settlement { said, authors, dissent, overrule } = settlement;
     let Said { opinion, comment: note } = said;
-    let command = Command::LockArbitration { token, read: ReadId::new(), opinion, authors, dissent, note };
+    let read = ReadId::new();
+    let command = Command::LockArbitration { token, read, opinion, authors, dissent, note, overrule };
     desk::act(state, caller, READS, case_id, command).await
 }
 

@@ -101,6 +101,8 @@ pub enum Command {
         dissent: BTreeSet<UserId>,
         /// In words.
         note: String,
+        /// Why, if it goes against the AI; then no reason is owed afterwards.
+        overrule: Option<OverruleReason>,
     },
     /// Say why the AI was overruled (M9).
     ReasonOverrule {

@@ -226,7 +226,7 @@ impl Draft<'_> {
                 self.record(actor, Event::ReadFinalised { read, by_window: false });
                 Ok(())
             }
-            Command::LockArbitration { token, read, opinion, authors, dissent, note } => {
+            Command::LockArbitration { token, read, opinion, authors, dissent, note, overrule } => {
                 let claim = self.held_claim(token, actor)?;
                 if claim.slot != Slot::Arbitration {
                     return Err(Refusal::WrongSlot);
@@ -244,7 +244,8 @@ impl Draft<'_> {
                     return Err(Refusal::PanelNeeded);
                 }
                 let reading_ms = self.now.ms_since(claim.at);
-                let event = Event::ArbitrationLocked { read, authors, dissent, opinion, note, reading_ms };
+                let event =
+                    Event::ArbitrationLocked { read, authors, dissent, opinion, note, reading_ms, overrule };
                 self.record(actor, event);
                 Ok(())
             }

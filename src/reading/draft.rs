@@ -136,7 +136,14 @@ impl<'a> Draft<'a> {
                 let ai_overruled = self.overrules_ai(&outcome);
                 let number = state.conclusions.saturating_add(1);
                 let ask = sources.first().and_then(|source| order_again(*source, &outcome));
+                let said_why = sources.first().and_then(|source| state.read(*source)).and_then(|read| {
+                    let reason = read.overrule.filter(|_| ai_overruled)?;
+                    Some(Event::OverruleReasoned { reason, note: read.note.clone() })
+                });
                 self.follows(Event::Concluded { number, outcome, sources, rule, ai_overruled });
+                if let Some(said_why) = said_why {
+                    self.follows(said_why);
+                }
                 if let Some(ask) = ask {
                     self.follows(ask);
                 }

@@ -316,6 +316,9 @@ pub enum Event {
         note: String,
         /// Milliseconds from opening to opinion.
         reading_ms: i64,
+        /// Why, if it goes against the AI.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        overrule: Option<OverruleReason>,
     },
     /// The follow-up and the urgent message left at a finalised human read (X7).
     UrgentActed {

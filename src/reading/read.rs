@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::vocab::{Opinion, ReadId, Timestamp, UserId};
 
-use super::event::Slot;
+use super::event::{OverruleReason, Slot};
 use super::policy::RevealMode;
 
 /// One version of a read (R4).
@@ -55,6 +55,9 @@ pub struct Read {
     /// Words of the reader, as they stand now.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub comment: String,
+    /// Why an arbitration goes against the AI, where its authors said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overrule: Option<OverruleReason>,
 }
 
 impl Read {
@@ -94,6 +97,7 @@ impl Read {
             finalised_at: None,
             note: String::new(),
             comment: String::new(),
+            overrule: None,
         }
     }
 

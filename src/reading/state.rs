@@ -298,7 +298,7 @@ impl CaseState {
                 let read = Read::locked(*read, [*by].into(), *slot, *mode, opinion, at, *reading_ms);
                 self.reads.push(read.with_comment(comment));
             }
-            Event::ArbitrationLocked { read, authors, dissent, opinion, note, reading_ms } => {
+            Event::ArbitrationLocked { read, authors, dissent, opinion, note, reading_ms, overrule } => {
                 self.claim = None;
                 // Arbitration is done with everything in view; its mode says so.
                 let mode = RevealMode::With;
@@ -306,6 +306,7 @@ impl CaseState {
                     Read::locked(*read, authors.clone(), Slot::Arbitration, mode, opinion, at, *reading_ms);
                 arbitration.dissent = dissent.clone();
                 arbitration.note = note.clone();
+                arbitration.overrule = *overrule;
                 self.reads.push(arbitration);
             }
             Event::Revealed { read, by, .. } => {

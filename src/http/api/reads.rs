@@ -154,6 +154,10 @@ struct NewArbitration {
     /// In words.
     #[serde(default)]
     note: String,
+    /// Why, if it goes against the AI (as in `POST /api/cases/{case_id}/overrule-reason`); else that is owed afterwards.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    overrule: Option<OverruleReason>,
 }
 
 /// Settles a discordance, alone or as one of a panel.
@@ -171,7 +175,7 @@ async fn arbitrate(
     let site = desk::find(&state, &caller, case_id).await?.state.set.site;
     let Panel { authors, dissent } = signed(&state, &caller, &site, &address, new.signatures).await?;
     let said = Said { opinion: new.opinion, comment: new.note };
-    let settlement = Settlement { said, authors, dissent };
+    let settlement = Settlement { said, authors, dissent, overrule: new.overrule };
     let acted = opinions::settle(&state, &caller, case_id, new.claim_token, settlement).await?;
     body(&state, &caller, &acted.case).await
 }

@@ -234,6 +234,9 @@ async fn case_page(
         let mut form = OpinionForm::new(blind, &format!("/cases/{case_id}/{action}"), &frame.csrf, &fields);
         form.arbitration = arbitration;
         form.colleagues = colleagues;
+        if arbitration && view.ai().is_some() {
+            form.overrules = reasons(OverruleReason::ALL, OverruleReason::code);
+        }
         form
     });
     let opening = desk::could_open(caller, case);

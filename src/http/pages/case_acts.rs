@@ -126,7 +126,7 @@ pub(super) async fn arbitrate(
         let said = said(case.state.set.pathway, &fields)?;
         let site = &case.state.set.site;
         let Panel { authors, dissent } = signed(&state, &caller, site, &address, signatures(&fields)).await?;
-        let settlement = Settlement { said, authors, dissent };
+        let settlement = Settlement { said, authors, dissent, overrule: fields.optional("overrule")? };
         opinions::settle(&state, &caller, case_id, fields.need("claim")?, settlement).await?;
         Ok(format!("/cases/{case_id}?said=settled"))
     }

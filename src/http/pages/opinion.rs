@@ -1,5 +1,6 @@
 //! The opinion form as a page shows it: rows of choices, filled with what was said before.
 
+use super::case::Reason;
 use crate::http::opinion_form::{FINDING_ROWS, Fields, MARK_ROWS};
 use crate::http::panel::SIGNERS;
 use crate::http::words;
@@ -124,6 +125,8 @@ pub(super) struct OpinionForm {
     pub arbitration: bool,
     /// Who may sign with the reader: sign-in name, and the name that is shown.
     pub colleagues: Vec<(String, String)>,
+    /// Reasons for going against the AI, where it has spoken.
+    pub overrules: Vec<Reason>,
     /// Numbers of the rows for signatures.
     pub signers: std::ops::Range<usize>,
     pub comment: String,
@@ -193,6 +196,7 @@ impl OpinionForm {
             open: fields.get("opinion").unwrap_or_default().to_owned(),
             arbitration: false,
             colleagues: Vec::new(),
+            overrules: Vec::new(),
             signers: 0..SIGNERS,
             comment: fields.get("comment").unwrap_or_default().to_owned(),
         }

@@ -76,6 +76,7 @@ struct StartPage {
     arbitrations: Vec<Line>,
     open_reads: Vec<OpenRead>,
     held: Vec<Held>,
+    owed: Vec<(String, String)>,
     targets: Vec<Target>,
     aims: Targets,
     today: usize,
@@ -145,6 +146,7 @@ pub(super) async fn start(
         arbitrations: lines(&state, &look, arbitrations).await?,
         open_reads: open_reads(&state, &look, &caller).await?,
         held: held(&state, &look, &caller).await?,
+        owed: owed(&state, &caller).await?,
         targets,
         aims: preferences.targets,
         today: usize::try_from(today).unwrap_or_default(),
@@ -185,6 +187,21 @@ async fn open_reads(state: &AppState, look: &Look, caller: &Caller) -> Result<Ve
         });
     }
     Ok(open)
+}
+
+/// Concluded cases that this reader took part in and that went against the AI without a reason so far (M9).
+async fn owed(state: &AppState, caller: &Caller) -> Result<Vec<(String, String)>, HttpError> {
+    let owed = state.store.owed_overrules(COUNTED).await?;
+    let cases: Vec<_> = owed.iter().map(|one| one.case_id).collect();
+    let mut own = Vec::new();
+    for case_id in state.store.cases_read_by(caller.user_id, &cases).await? {
+        let Some(row) = state.store.case_row(case_id).await? else { continue };
+        if row.concluded_at.is_some() && caller.may_see(&row.site) {
+            let name = words::person_name(row.patient_name.as_deref().unwrap_or_default());
+            own.push((case_id.to_string(), name));
+        }
+    }
+    Ok(own)
 }
 
 async fn held(state: &AppState, look: &Look, caller: &Caller) -> Result<Vec<Held>, HttpError> {

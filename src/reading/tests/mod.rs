@@ -226,6 +226,7 @@ impl Play {
             opinion,
             authors: [user(n)].into(),
             dissent: BTreeSet::new(),
+            overrule: None,
             note: String::new(),
         };
         self.ask(&reader(n), command)?;

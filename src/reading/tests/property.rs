@@ -125,6 +125,7 @@ fn perform(play: &mut Play, act: &Act, fresh: u128) {
                 opinion: opinion(pathway, *o),
                 authors: (0..=u128::from(*others)).map(|k| user(number(n) + k)).collect(),
                 dissent: BTreeSet::new(),
+                overrule: None,
                 note: String::new(),
             };
             let _ = play.ask(&reader(number(n)), command);

@@ -41,6 +41,7 @@ fn r2_a_solo_arbitrator_is_no_earlier_reader_but_a_panel_may_include_both() {
         opinion: recall(),
         authors: authors.iter().copied().map(user).collect(),
         dissent: dissent.iter().copied().map(user).collect(),
+        overrule: None,
         note: "seen together".into(),
     };
     for (authors, dissent) in [(&[2, 3][..], &[][..]), (&[1, 2], &[4]), (&[1, 2], &[1, 2])] {

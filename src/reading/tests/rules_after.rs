@@ -227,3 +227,32 @@ fn r4_nothing_is_reopened_or_added_before_a_read_counts() {
     play.ask(&lead(8), reopen).unwrap();
     assert_eq!(play.stands(), "arbitration by R4");
 }
+
+#[test]
+fn m9_an_arbitration_that_says_why_it_goes_against_the_ai_owes_no_reason_afterwards() {
+    for (overrule, left) in
+        [(None, Overrule::Owed), (Some(OverruleReason::BenignFeature), Overrule::Reasoned)]
+    {
+        let mut play = after_first(&plain("mammo-ai-second"), Ai::Abnormal, mammo_normal());
+        play.read(2, recall()).unwrap();
+        let token = play.claim(3).unwrap();
+        play.now = play.now.plus_seconds(30);
+        let command = Command::LockArbitration {
+            token,
+            read: ReadId::from_number(300),
+            opinion: mammo_normal(),
+            authors: [user(3)].into(),
+            dissent: Default::default(),
+            note: "a cyst".into(),
+            overrule,
+        };
+        play.ask(&reader(3), command).unwrap();
+        assert_eq!((play.stands().as_str(), play.state.overrule), ("normal by M10", left));
+        assert_eq!(play.count("overrule_reasoned"), usize::from(overrule.is_some()));
+    }
+    // Where it does not go against the AI there is nothing to give a reason for.
+    let mut play = after_first(&plain("mammo-ai-second"), Ai::Abnormal, mammo_normal());
+    play.read(2, recall()).unwrap();
+    play.arbitrate(3, recall()).unwrap();
+    assert_eq!((play.state.overrule, play.count("overrule_reasoned")), (Overrule::None, 0));
+}
