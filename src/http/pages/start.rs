@@ -30,6 +30,8 @@ const COUNTED: u32 = 100;
 struct Waiting {
     code: &'static str,
     words: &'static str,
+    /// The same beside their number.
+    counted: &'static str,
     count: usize,
     more: bool,
 }
@@ -102,11 +104,12 @@ pub(super) async fn start(
     for pathway in Pathway::ALL {
         let count = desk::offered(&state, &caller, Some(*pathway), false, COUNTED).await?.len();
         let more = count >= usize::try_from(COUNTED).unwrap_or(usize::MAX);
-        let words = match pathway {
-            Pathway::Chest => "chest X-rays",
-            Pathway::Mammo => "mammograms",
+        let (words, one) = match pathway {
+            Pathway::Chest => ("chest X-rays", "chest X-ray"),
+            Pathway::Mammo => ("mammograms", "mammogram"),
         };
-        waiting.push(Waiting { code: pathway.code(), words, count, more });
+        let counted = if count == 1 { one } else { words };
+        waiting.push(Waiting { code: pathway.code(), words, counted, count, more });
     }
     let arbitrations = desk::offered(&state, &caller, None, true, SHORT).await?;
     let preferences = state.store.preferences(caller.user_id).await?;

@@ -58,7 +58,7 @@ export function show(answer: Answer, history: "push" | "keep" = "push"): void {
   if (history === "push" && address !== location.pathname) window.history.pushState({}, "", address);
   else window.history.replaceState({}, "", address);
   const another = before.caseId !== fact("case");
-  if (another) panel()?.scrollTo(0, 0);
+  if (another || before.view !== fact("view")) panel()?.scrollTo(0, 0);
   listeners.forEach((after) => after());
   keys.annotate();
   if (another || before.view !== fact("view") || before.display !== fact("display")) {
