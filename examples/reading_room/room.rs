@@ -105,7 +105,7 @@ fn test_model() -> http::ModelStatus {
         name: "test-model".to_owned(),
         version: "1".to_owned(),
         pathway: Pathway::Chest,
-        trained_on: "Trained on: synthetic phantoms only.".to_owned(),
+        trained_on: "phantoms".to_owned(),
         provider: Some("cpu".to_owned()),
         fault: String::new(),
         shadow: false,
