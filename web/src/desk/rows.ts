@@ -48,6 +48,14 @@ export function listenToRows(): void {
     if (!breast || !(control instanceof HTMLSelectElement) || control.value === "") return;
     callAbnormal(breast);
   });
+  // Escape leaves a field, so that the keys of the page work again (to mark, to turn the image).
+  document.addEventListener("keydown", (event) => {
+    const control = event.target;
+    if (event.key !== "Escape" || event.defaultPrevented || !(control instanceof HTMLElement)) return;
+    if (!control.matches("form[data-words] select, form[data-words] input, form[data-words] textarea")) return;
+    event.preventDefault();
+    panel()?.focus({ preventScroll: true });
+  });
   // Enter in a choice sends the form, as it does in a field.
   document.addEventListener("keydown", (event) => {
     const control = event.target;
