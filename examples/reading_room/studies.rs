@@ -31,11 +31,13 @@ pub struct NewStudy {
     pub date: Option<String>,
     /// A chest finding to draw, on the right.
     pub finding: Option<String>,
+    /// Index of an image whose pixels are to be noise that no decoder makes sense of.
+    pub broken: Option<usize>,
     /// Files to push instead of drawn ones.
     pub files: Vec<PathBuf>,
     /// Id of the policy; none: the study is pushed and makes no case.
     pub policy: Option<String>,
-    /// Site.
+    /// Whether it is urgent.
     pub urgent: bool,
     /// Secret number of the QA draw, 0 to 1; drawn where it is below the policy's rate.
     pub qa_number: Option<f64>,
@@ -107,10 +109,30 @@ fn drawn(room: &Room, new: &NewStudy, pathway: Pathway) -> anyhow::Result<Vec<Pa
             name.clone_into(&mut image.identity.study.patient_name);
         }
         let path = folder.join(format!("{at}-{}", image.file_name));
-        std::fs::write(&path, image.part10()?)?;
+        if new.broken == Some(at) {
+            image.encoding = Encoding::RleLossless;
+            std::fs::write(&path, with_broken_pixels(image.part10()?)?)?;
+        } else {
+            std::fs::write(&path, image.part10()?)?;
+        }
         files.push(path);
     }
     Ok(files)
+}
+
+/// The same file with an RLE header (PS3.5 G.5) that points nowhere; its structure stays whole.
+fn with_broken_pixels(mut bytes: Vec<u8>) -> anyhow::Result<Vec<u8>> {
+    /// Tag, VR and undefined length of Pixel Data, an empty offset table, then tag and length of the first fragment.
+    const BEFORE_HEADER: usize = 12 + 8 + 8;
+    const HEADER: usize = 64;
+    let pixel_data =
+        bytes.windows(6).rposition(|six| six == [0xE0, 0x7F, 0x10, 0, b'O', b'B']).context("no pixels")?;
+    let header = bytes
+        .get_mut(pixel_data + BEFORE_HEADER..)
+        .and_then(|rest| rest.get_mut(..HEADER))
+        .context("no header")?;
+    header.fill(0xFF);
+    Ok(bytes)
 }
 
 fn chest_view(text: &str) -> anyhow::Result<ChestView> {

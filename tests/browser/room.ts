@@ -20,6 +20,7 @@ export interface NewStudy {
   name?: string;
   date?: string;
   finding?: string;
+  broken?: number;
   files?: string[];
   policy?: string;
   urgent?: boolean;

@@ -1,0 +1,139 @@
+// What goes wrong at a reader's desk: double clicks, lost lines, ended sessions, two tabs, hostile names, broken pixels.
+import { expect, test } from "../base.ts";
+import { lookAtIt, normal, openCase, say, startReading } from "../reading.ts";
+import { PASSWORD } from "../room.ts";
+
+const SIGNED_OUT_MS = 31 * 60_000;
+
+test.describe("with the dead time of the service", () => {
+  test.use({ roomOptions: { deadMs: 5_000, pace: 1 } });
+
+  test("a double click never reads two cases", async ({ room, signIn }) => {
+    await room.person("anna", "reader");
+    const cases = [];
+    for (const seed of [1, 2]) {
+      const made = await room.study({ seed, pathway: "chest", policy: "chest-verify" });
+      await room.ai(made.case_id);
+      cases.push(made.case_id);
+    }
+    const page = await signIn("anna");
+    const first = await startReading(page, "chest");
+    // Dead at first: neither key nor click does anything.
+    await page.keyboard.press("n");
+    await page.locator("form:has(input[name=opinion][value=normal]) button[data-guarded]").first().click({ force: true });
+    expect((await room.state(first)).reads).toEqual([]);
+    await lookAtIt(room, page);
+    await page.locator("form:has(input[name=opinion][value=normal]) button[data-guarded]").first().dblclick();
+    await page.waitForURL((url) => !url.pathname.endsWith(first));
+    const second = cases.find((one) => one !== first)!;
+    await page.keyboard.press("n");
+    await page.waitForTimeout(1_000);
+    expect((await room.state(first)).reads.length).toBe(1);
+    expect((await room.state(second)).reads.length).toBe(0);
+  });
+});
+
+test("script in a patient's name stays text, and nothing of it runs", async ({ room, signIn }) => {
+  await room.person("anna", "reader", "radiographer");
+  const name = '<img src=x onerror="document.title=1">^"><script>document.title=2</script>';
+  await room.study({ seed: 3, pathway: "chest", policy: "chest-verify", name });
+  const page = await signIn("anna");
+  for (const path of ["/", "/worklist", "/studies"]) {
+    await page.goto(path);
+    expect(await page.locator("img[src=x], main script").count(), path).toBe(0);
+    expect(await page.title()).toMatch(/doubleread/);
+  }
+  await startReading(page, "chest");
+  await expect(page.getByText(/<img src=x/i).first()).toBeVisible();
+  expect(await page.locator("img[src=x]").count()).toBe(0);
+  await say(room, page, normal);
+});
+
+test("a lost line in mid-read loses nothing: the words stay, and the lock goes through once when the line is back", async ({ room, signIn, complaints }) => {
+  await room.person("anna", "reader");
+  const made = await room.study({ seed: 4, pathway: "chest", policy: "chest-verify" });
+  const page = await signIn("anna");
+  await startReading(page, "chest");
+  await lookAtIt(room, page);
+  await page.keyboard.press("r");
+  const form = page.locator("form:has(input[name=opinion][value=abnormal])").first();
+  await form.locator("[name=finding_0]").selectOption("mass");
+  await form.locator("[name=side_0]").selectOption("left");
+  await form.locator("[name=comment]").fill("spiculated, new since last year");
+  await page.context().setOffline(true);
+  await form.locator("button[data-guarded]").click();
+  await expect(page.getByText(/line to the service is down|not recorded/i).first()).toBeVisible();
+  await expect(form.locator("[name=comment]")).toHaveValue("spiculated, new since last year");
+  await page.context().setOffline(false);
+  // Either the page has tried again by itself, or one press does it.
+  const again = page.getByRole("button", { name: /try again/i });
+  if (await again.count()) await again.first().click();
+  else if ((await room.state(made.case_id)).reads.length === 0) await form.locator("button[data-guarded]").click();
+  await expect.poll(async () => (await room.state(made.case_id)).reads.length).toBe(1);
+  const [read] = (await room.state(made.case_id)).reads;
+  expect(JSON.stringify(read)).toContain("spiculated, new since last year");
+  // The browser says that the line was down; that is no fault of the page.
+  const own = complaints.filter((one) => !/ERR_INTERNET_DISCONNECTED/.test(one));
+  complaints.splice(0, complaints.length, ...own);
+});
+
+test("a session that ends in mid-read: signing in again goes on with what was typed", async ({ room, signIn, expectedAnswers }) => {
+  expectedAnswers.add(401);
+  await room.person("anna", "reader");
+  const made = await room.study({ seed: 6, pathway: "chest", policy: "chest-verify" });
+  const page = await signIn("anna");
+  await startReading(page, "chest");
+  await lookAtIt(room, page);
+  await page.keyboard.press("r");
+  const form = page.locator("form:has(input[name=opinion][value=abnormal])").first();
+  await form.locator("[name=finding_0]").selectOption("nodule");
+  await form.locator("[name=comment]").fill("right apex");
+  await room.advance(SIGNED_OUT_MS);
+  await form.locator("button[data-guarded]").click();
+  await page.getByLabel(/name/i).last().fill("anna");
+  await page.getByLabel(/password/i).last().fill(PASSWORD);
+  await page.getByRole("button", { name: /sign in/i }).last().click();
+  // The hold on the case has ended meanwhile: it is said, and the case can be opened again with the words still there.
+  const reopen = page.getByRole("button", { name: /open it again|open it to read/i });
+  const recorded = async () => (await room.state(made.case_id)).reads.length;
+  await expect.poll(async () => (await reopen.count()) + (await recorded())).toBeGreaterThan(0);
+  if ((await recorded()) === 0) {
+    await reopen.first().click();
+    await lookAtIt(room, page);
+    await expect(form.locator("[name=comment]")).toHaveValue("right apex");
+    if (!(await form.locator("button[data-guarded]").isVisible())) await page.keyboard.press("r");
+    await form.locator("button[data-guarded]").click();
+  }
+  await expect.poll(recorded).toBe(1);
+});
+
+test("two tabs of one reader make one claim and one read", async ({ room, signIn, expectedAnswers }) => {
+  [409, 422].forEach((status) => expectedAnswers.add(status));
+  await room.person("anna", "reader");
+  const made = await room.study({ seed: 7, pathway: "chest", policy: "chest-verify" });
+  const one = await signIn("anna");
+  await startReading(one, "chest");
+  const other = await one.context().newPage();
+  await other.goto("/");
+  await other.getByRole("button", { name: /start reading|go on/i }).first().click();
+  expect(await openCase(other)).toBe(made.case_id);
+  await say(room, other, normal);
+  await one.bringToFront();
+  await room.advance(10_000);
+  await one.keyboard.press("n");
+  await one.waitForTimeout(1_000);
+  expect((await room.state(made.case_id)).reads.length).toBe(1);
+});
+
+test("an image that can't be decoded is said, the rest is shown, and inadequate can be recorded", async ({ room, signIn, expectedAnswers }) => {
+  expectedAnswers.add(422);
+  await room.person("anna", "reader");
+  const made = await room.study({ seed: 8, pathway: "chest", policy: "chest-verify", views: ["PA", "LAT"], broken: 0 });
+  const page = await signIn("anna");
+  await startReading(page, "chest");
+  await expect(page.getByText(/can't be (shown|decoded)/i).first()).toBeVisible();
+  const look = page.getByRole("button", { name: /looked at all images/i });
+  if (await look.count()) await look.click();
+  await say(room, page, { says: "inadequate", reason: "exposure" });
+  expect((await room.state(made.case_id)).reads[0].current.opinion).toBe("inadequate");
+});
