@@ -122,16 +122,16 @@ fn drawn(room: &Room, new: &NewStudy, pathway: Pathway) -> anyhow::Result<Vec<Pa
 
 /// The same file with an RLE header (PS3.5 G.5) that points nowhere; its structure stays whole.
 fn with_broken_pixels(mut bytes: Vec<u8>) -> anyhow::Result<Vec<u8>> {
-    /// Tag, VR and undefined length of Pixel Data, an empty offset table, then tag and length of the first fragment.
-    const BEFORE_HEADER: usize = 12 + 8 + 8;
+    const ITEM: [u8; 4] = [0xFE, 0xFF, 0x00, 0xE0];
+    const TAG_AND_LENGTH: usize = 8;
     const HEADER: usize = 64;
-    let pixel_data =
-        bytes.windows(6).rposition(|six| six == [0xE0, 0x7F, 0x10, 0, b'O', b'B']).context("no pixels")?;
-    let header = bytes
-        .get_mut(pixel_data + BEFORE_HEADER..)
-        .and_then(|rest| rest.get_mut(..HEADER))
-        .context("no header")?;
-    header.fill(0xFF);
+    let tag = [0xE0, 0x7F, 0x10, 0, b'O', b'B'];
+    let pixel_data = bytes.windows(6).rposition(|six| six == tag).context("no pixels")?;
+    // The first item is the offset table, the second the first fragment.
+    let items = bytes.windows(4).enumerate().skip(pixel_data).filter(|(_, four)| *four == ITEM);
+    let (fragment, _) = items.into_iter().nth(1).context("no fragment")?;
+    let header = bytes.get_mut(fragment + TAG_AND_LENGTH..).and_then(|rest| rest.get_mut(..HEADER));
+    header.context("no header")?.fill(0xFF);
     Ok(bytes)
 }
 
