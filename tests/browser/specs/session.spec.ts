@@ -2,9 +2,9 @@
 import { expect, test } from "../base.ts";
 import { lookAtIt, openCase } from "../reading.ts";
 
-const CASES = 25;
+const CASES = Number(process.env.CASES ?? 25);
 
-test.setTimeout(300_000);
+test.setTimeout(400_000);
 
 test("a reader reads a session of 25 cases by keyboard alone", async ({ room, signIn }) => {
   await room.person("anna", "reader");
@@ -20,6 +20,7 @@ test("a reader reads a session of 25 cases by keyboard alone", async ({ room, si
   await page.goto("/");
   // The button that matters has the focus.
   await expect(page.getByRole("button", { name: /start reading/i }).first()).toBeFocused();
+  if (CASES !== 25) await page.getByLabel("cases", { exact: true }).fill(String(CASES));
   await page.keyboard.press("Enter");
   const read: string[] = [];
   for (let number = 1; number <= CASES; number++) {
@@ -29,24 +30,23 @@ test("a reader reads a session of 25 cases by keyboard alone", async ({ room, si
     await expect(page.locator(".dr-patient")).toContainText(names.get(case_id)!);
     await lookAtIt(room, page);
     const before = page.url();
-    if (number % 8 === 3) {
-      // Abnormal, or a recall: letters, numbers, arrows and Enter; no mouse.
+    const looksAbnormal = number % 8 === 3 && (await page.locator("main h1").textContent())!.includes("Chest");
+    if (looksAbnormal) {
+      // Abnormal: the first of the usual findings, on the right; the case stays, to be compared and acted upon.
       await page.keyboard.press("r");
-      if (await page.locator(".dr-patient").getByText(/chest/i).count() || (await page.locator("[data-finder]").count())) {
-        await page.keyboard.press("1");
-        await page.keyboard.press("ArrowDown");
-        await page.keyboard.press("Control+Enter");
-      } else {
-        await page.keyboard.press("Escape");
-        await page.keyboard.press("n");
-      }
+      await page.keyboard.press("1");
+      await page.keyboard.press("ArrowDown");
+      await page.keyboard.press("Control+Enter");
+      await expect(page.getByRole("heading", { name: "You said" })).toBeVisible();
+      await expect(page.getByRole("status").first()).toContainText(names.get(case_id)!);
+      await page.keyboard.press("g");
     } else {
       await page.keyboard.press("n");
     }
-    await page.waitForURL((url) => url.href !== before);
+    await page.waitForURL((url) => url.href !== before, { timeout: 20_000 });
     read.push(case_id);
     // What was recorded, and for whom.
-    await expect(page.getByRole("status").first()).toContainText(names.get(case_id)!);
+    if (!looksAbnormal) await expect(page.getByRole("status").first()).toContainText(names.get(case_id)!);
     expect((await room.state(case_id)).reads.length).toBe(1);
   }
   // The end: how many, how long, and the reads that can still be changed.
