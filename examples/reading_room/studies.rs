@@ -7,9 +7,13 @@ use doubleread::phantom::{ChestLesion, ChestView, Encoding, StudyOptions, genera
 use doubleread::reading::{CaseImage, CompleteReason, ImageSet, Policy};
 use doubleread::receive::completeness::{Settings, assess};
 use doubleread::receive::send::{Target, push};
+use doubleread::store::CompletenessRule;
 use doubleread::vocab::{CaseId, Clock, FindingCode, MammoView, Pathway, Side, StudyInstanceUid, View};
 
 use crate::room::Room;
+
+/// Year in which every patient was born who has a number of their own.
+const BORN: u32 = 1960;
 
 /// A study to push, and how it is to be read.
 #[derive(Debug, Default, serde::Deserialize)]
@@ -74,11 +78,16 @@ pub async fn make(room: &Room, new: NewStudy) -> anyhow::Result<Made> {
 
 /// Draws the images and writes them as files.
 fn drawn(room: &Room, new: &NewStudy, pathway: Pathway) -> anyhow::Result<Vec<PathBuf>> {
+    let date = new.date.clone().unwrap_or_else(|| "20260302".to_owned());
+    // A patient of several studies is born on one day, or none of them would be a prior of another.
+    let year: u32 = date.get(..4).and_then(|year| year.parse().ok()).context("no year in the date")?;
+    let age_years = new.patient.map(|_| year.saturating_sub(BORN));
     let mut options = StudyOptions {
+        age_years,
         normal: Some(new.finding.is_none()),
         size: new.size.or(Some((416, 512))),
         encoding: Encoding::ExplicitLittleEndian,
-        date_time: (new.date.clone().unwrap_or_else(|| "20260302".to_owned()), "083000".to_owned()),
+        date_time: (date, "083000".to_owned()),
         ..StudyOptions::default()
     };
     if !new.views.is_empty() {
@@ -179,6 +188,7 @@ async fn open(
         last_image_at: now,
         urgent: new.urgent,
     };
+    room.store.complete_study(study, CompletenessRule::ExpectedViews, &[], now).await?;
     room.store.keep_policy(&policy, now).await?;
     let case_id = CaseId::new();
     room.store.open_case(case_id, set, &policy, new.qa_number.unwrap_or(0.99), now).await?;

@@ -60,7 +60,8 @@ async function send(form: HTMLFormElement, submitter: HTMLButtonElement | null):
   try {
     const answer = await twice(action, fields);
     dismiss("line");
-    if (answer.status < 400) forgetWords(caseId);
+    // Only an opinion takes its words with it: opening the case again brings them back.
+    if (answer.status < 400 && form.matches("[data-words]")) forgetWords(caseId);
     show(answer);
   } catch (error) {
     const again = (): void => void send(form, submitter);

@@ -24,12 +24,14 @@ export function openDialog(table: Table): void {
   const status = make("p", "dr-keys__status");
   status.setAttribute("role", "status");
   const lists = make("div", "dr-keys__groups");
+  const scroll = make("div", "dr-keys__scroll");
+  scroll.append(lists);
   const foot = make("div", "dr-keys__foot");
   const reset = button("Put all keys back", "nhsuk-button nhsuk-button--secondary");
   const close = button("Close", "nhsuk-button");
   close.autofocus = true;
   foot.append(close, reset);
-  dialog.append(title, hint, lists, status, foot);
+  dialog.append(title, hint, scroll, status, foot);
   document.body.append(dialog);
 
   const draw = (focusOn?: string): void => {
