@@ -8,9 +8,9 @@ use std::collections::BTreeSet;
 use super::caller::Caller;
 use super::error::HttpError;
 use super::state::AppState;
-use crate::reading::{Actor, CaseView, ClaimToken, Command, Refusal, Slot, may_claim, view_for};
+use crate::reading::{Actor, CaseState, CaseView, ClaimToken, Command, Refusal, Slot, may_claim, view_for};
 use crate::store::{ActError, Acted, CaseRow, QueueKey, StoredCase, Study, WorklistQuery};
-use crate::vocab::{AiResult, CaseId, Instance, Pathway, Places, Role, SiteCode};
+use crate::vocab::{AiResult, CaseId, Instance, Pathway, Places, Role, SiteCode, Timestamp};
 
 /// Roles in which people read.
 pub(super) const READS: &[Role] = &[Role::Reader, Role::Lead];
@@ -211,6 +211,13 @@ pub(super) async fn open(
 }
 
 /// Whether the caller could open the case now; the words of the refusal are made for readers who are still blind.
-pub(super) fn could_open(caller: &Caller, case: &StoredCase) -> Result<Slot, Refusal> {
-    may_claim(&case.state, caller.user_id, looking_role(caller))
+///
+/// A claim whose lease has ended stands in the way of nobody: opening the case takes it back first (R7).
+pub(super) fn could_open(caller: &Caller, case: &StoredCase, now: Timestamp) -> Result<Slot, Refusal> {
+    let role = looking_role(caller);
+    if case.state.claim.as_ref().is_some_and(|claim| claim.expires_at <= now) {
+        let free = CaseState { claim: None, ..case.state.clone() };
+        return may_claim(&free, caller.user_id, role);
+    }
+    may_claim(&case.state, caller.user_id, role)
 }

@@ -63,7 +63,7 @@ async fn ahead(
             continue;
         }
         let case = desk::find(&state, &caller, row.case_id).await?;
-        if desk::could_open(&caller, &case).is_ok() {
+        if desk::could_open(&caller, &case, state.clock.now()).is_ok() {
             displays.push(format!("/api/cases/{}/display", row.case_id));
         }
     }

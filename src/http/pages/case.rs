@@ -239,7 +239,7 @@ async fn case_page(
         }
         form
     });
-    let opening = desk::could_open(caller, case);
+    let opening = desk::could_open(caller, case, look.now());
     let may_read = desk::looking_role(caller).may_read();
     let (mut own, mut may_reveal, mut ai, mut reads, mut outcome) = (None, false, None, Vec::new(), None);
     let (mut ai_absent, mut waits_for) = (None, String::new());

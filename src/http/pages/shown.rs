@@ -165,6 +165,8 @@ pub(super) struct ReadBox {
     pub note: String,
     pub dissent: String,
     pub own: bool,
+    /// Id of an own arbitration that does not count yet and may be let count by hand (R3).
+    pub may_count: Option<String>,
 }
 
 impl ReadBox {
@@ -187,6 +189,8 @@ impl ReadBox {
             note: words::plain_lines(if read.note.is_empty() { &read.comment } else { &read.note }),
             dissent: dissent.join(", "),
             own: read.is_by(me),
+            may_count: (read.slot == Slot::Arbitration && read.is_by(me) && read.finalised_at.is_none())
+                .then(|| read.id.to_string()),
         }
     }
 }
