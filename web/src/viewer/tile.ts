@@ -93,6 +93,7 @@ export class Tile {
   /** Shows a frame; `painted` is called once it stands on the screen. */
   show(frame: LoadedFrame, painted: () => void): void {
     this.frame = frame;
+    this.element.dataset["loaded"] = [frame.bytes, frame.transferMs, frame.decodeMs].map(Math.round).join(" ");
     this.text.say("");
     this.onPainted = painted;
     this.view = { ...this.view, turns: this.kept.turns, mirrored: this.kept.mirrored };
