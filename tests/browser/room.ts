@@ -52,7 +52,7 @@ export class Room {
 
   static async open({ deadMs = 100, pace = 10 }: RoomOptions = {}): Promise<Room> {
     const folder = process.env.CARGO_TARGET_DIR ?? join(repository, "target");
-    const program = join(folder, "debug", "examples", "reading_room");
+    const program = join(folder, process.env.READING_ROOM_PROFILE ?? "debug", "examples", "reading_room");
     if (!existsSync(program)) throw new Error(`${program} is missing: cargo build --bins --examples`);
     const env = { ...process.env, READING_ROOM_DEAD_MS: String(deadMs), READING_ROOM_PACE: String(pace) };
     const child = spawn(program, [], { stdio: ["pipe", "pipe", "inherit"], env });

@@ -164,3 +164,68 @@ test("the second screen follows the case, takes the keys, and covers the images 
   await page.close({ runBeforeUnload: true });
   await expect(second.locator(".dr-cover")).toContainText("Out of step");
 });
+
+test("a fifth image is announced, counts as opened once it was shown, and no image of a case stays when the next comes", async ({ room, signIn }) => {
+  await room.person("anna", "reader");
+  const views = ["RCC", "LCC", "RMLO", "LMLO", "RCC"];
+  const made = await room.study({ seed: 7, pathway: "mammo", policy: "mammo-ai-second", views });
+  const page = await signIn("anna");
+  await openCase(page, made.case_id);
+  const announced = page.locator(".dr-viewer-notices__open");
+  await expect(announced).toContainText("1 image more than the standard views is not looked at yet");
+  const heard = await events(page, "dr:opened");
+  const acknowledged = page.waitForResponse((answer) => answer.url().endsWith("/acknowledge"));
+  await announced.getByRole("button").click();
+  await allPainted(page);
+  expect((await acknowledged).ok()).toBe(true);
+  await expect(announced).toBeHidden();
+  const uids = (await heard()).flatMap((detail) => detail.sop_instance_uids);
+  expect(uids).toHaveLength(1);
+  expect(made.instances).toContain(uids[0]);
+  await page.evaluate(() => document.dispatchEvent(new CustomEvent("dr:no-case")));
+  await expect(page.locator(".dr-tile")).toHaveCount(0);
+});
+
+test("the images are dark from the first paint, whatever the theme", async ({ room, signIn, complaints }) => {
+  await room.person("anna", "reader");
+  const made = await room.study({ seed: 8, pathway: "chest", policy: "chest-verify" });
+  for (const theme of ["dark", "light"] as const) {
+    const page = await signIn("anna", { theme });
+    await page.route("**/frames/1", (route) => route.abort());
+    await page.goto(`/cases/${made.case_id}`);
+    const open = page.getByRole("button", { name: "Open it to read" });
+    if (await open.count()) await open.click();
+    await expect(page.locator(".dr-tile").first()).toBeVisible();
+    for (const part of ["#viewer", ".dr-board", ".dr-tile"]) {
+      await expect(page.locator(part).first()).toHaveCSS("background-color", "rgb(0, 0, 0)");
+    }
+    await page.close();
+  }
+  // The images that the test holds back.
+  complaints.splice(0, complaints.length, ...complaints.filter((one) => !one.includes("net::ERR_FAILED")));
+});
+
+test("the AI's regions come onto the images with the reveal, without the images moving, and go by a key", async ({ room, signIn }) => {
+  await room.person("anna", "reader");
+  const made = await room.study({ seed: 9, pathway: "chest", policy: "chest-verify" });
+  const region = { sop_instance_uid: made.instances[0], frame: 1, x: 100, y: 120, width: 80, height: 60, score: 0.93 };
+  await room.ai(made.case_id, { outcome: { result: "abnormal" }, score: 0.93, regions: [region] });
+  const page = await signIn("anna");
+  await openCase(page, made.case_id);
+  const regions = page.locator(".dr-shape--ai");
+  await expect(regions).toHaveCount(0);
+  await page.waitForTimeout(2200);
+  await page.keyboard.press("n");
+  await expect(page.locator("#toast")).toContainText("Recorded");
+  await page.goto(`/cases/${made.case_id}`);
+  await expect(page.locator(".dr-tile[data-painted]").first()).toBeVisible();
+  await expect(regions).toHaveCount(0);
+  await page.keyboard.press("+");
+  const before = await place(page, made.instances[0]!);
+  await page.keyboard.press("c");
+  await expect(regions).toHaveCount(1);
+  expect(await place(page, made.instances[0]!)).toEqual(before);
+  await expect(page.locator(".dr-shape__words--ai")).toContainText("0.93");
+  await page.keyboard.press("h");
+  await expect(regions).toHaveCount(0);
+});
