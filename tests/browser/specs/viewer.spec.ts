@@ -216,7 +216,7 @@ test("the AI's regions come onto the images with the reveal, without the images 
   await expect(regions).toHaveCount(0);
   await page.waitForTimeout(2200);
   await page.keyboard.press("n");
-  await expect(page.locator("#toast")).toContainText("Recorded");
+  await page.waitForURL(/after=/);
   await page.goto(`/cases/${made.case_id}`);
   await expect(page.locator(".dr-tile[data-painted]").first()).toBeVisible();
   await expect(regions).toHaveCount(0);
