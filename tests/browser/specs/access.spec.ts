@@ -2,6 +2,8 @@
 import AxeBuilder from "@axe-core/playwright";
 import type { Page } from "@playwright/test";
 import { expect, setTheme, test } from "../base.ts";
+import { CHEST_NORMAL, chestAbnormal, Person } from "../people.ts";
+import { abnormal, lookAtIt, say, startReading } from "../reading.ts";
 
 const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
 /** Pages at most that one person's walk visits. */
@@ -52,6 +54,54 @@ for (const theme of ["dark", "light"] as const) {
       const page = await signIn(name, { theme });
       found.push(...(await walk(page)).map((fault) => `${name} at ${fault}`));
     }
+    expect(found).toEqual([]);
+  });
+}
+
+for (const theme of ["dark", "light"] as const) {
+  test(`no state of a case breaks a rule of axe in the ${theme} theme`, async ({ room, signIn }) => {
+    for (const name of ["anna", "ben", "cara"]) await room.person(name, "reader");
+    const mammo = await room.study({ seed: 1, pathway: "mammo", policy: "mammo-ai-second" });
+    await room.ai(mammo.case_id);
+    const chest = await room.study({ seed: 2, pathway: "chest", policy: "chest-verify", finding: "mass" });
+    const region = { sop_instance_uid: chest.instances[0], frame: 1, x: 90, y: 120, width: 80, height: 70, score: 0.8 };
+    await room.ai(chest.case_id, { outcome: { result: "abnormal" }, score: 0.8, regions: [region] });
+    const differs = await room.study({ seed: 3, pathway: "chest", policy: "chest-verify" });
+    await room.ai(differs.case_id);
+    await (await Person.signIn(room, "ben")).read(differs.case_id, chestAbnormal("nodule", "left"));
+    await (await Person.signIn(room, "cara")).read(differs.case_id, CHEST_NORMAL);
+
+    const page = await signIn("anna", { theme });
+    const found: string[] = [];
+    const ask = async (state: string) => found.push(...(await faults(page)).map((fault) => `${state} at ${fault}`));
+    await startReading(page, "mammo");
+    await lookAtIt(room, page);
+    for (const key of ["t", "r"]) {
+      await page.keyboard.press(key);
+      await ask(`a mammogram, key ${key}`);
+      await page.keyboard.press("Escape");
+    }
+    await page.getByRole("button", { name: /close without an opinion/i }).click();
+    await page.waitForURL((url) => !url.pathname.startsWith("/cases/"));
+    await page.goto(`/cases/${chest.case_id}`);
+    await page.getByRole("button", { name: /open it to read/i }).click();
+    await lookAtIt(room, page);
+    for (const key of ["t", "r", "?"]) {
+      await page.keyboard.press(key);
+      await ask(`a chest film, key ${key}`);
+      await page.keyboard.press("Escape");
+    }
+    await say(room, page, abnormal("mass", "right", true));
+    await ask("locked");
+    await page.keyboard.press("c");
+    await expect(page.getByRole("heading", { name: "AI", exact: true })).toBeVisible();
+    await ask("revealed");
+    await page.goto("/");
+    await page.getByRole("button", { name: /settle/i }).first().click();
+    await lookAtIt(room, page);
+    await ask("an arbitration");
+    await page.goto("/viewer");
+    await ask("the second screen");
     expect(found).toEqual([]);
   });
 }
