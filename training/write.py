@@ -229,7 +229,7 @@ def card(setting, figures, folder, _):
                "MG for presentation, CC and MLO, four views, no implants, no spot or magnification views."),
         plot=reliability_plot.write(setting["name"], labels[0], figures["labels"][labels[0]]["reliability"],
                                     figures["labels"][labels[0]]["calibration_error"], setting["counts"]["test"], "images"),
-        again="" if not figures.get("again") else ", and by the same weights, out of the graph, once more for IoU and reliability",
+        again=setting.get("reading", "") if not figures.get("again") else ", and by the same weights, out of the graph, once more for IoU and reliability",
         n_test=figures["n"]["test"], unit=unit, labels="\n".join(rows), points="\n".join(points), overall=labels[0],
         groups="\n".join(f"| {g} | {k} | {a:.3f} ({lo:.3f} to {hi:.3f}) |" for g, (k, a, lo, hi) in figures["groups"].items()),
         kinds="\n".join(f"| {kind} | {share(*found)} |" for kind, found in figures["kinds"].items()),
