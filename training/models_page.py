@@ -23,7 +23,7 @@ A case goes to the first model in force that scores it: scopes tell adults, chil
 a demonstration speaks only where no other model does.
 
 Time and memory below are of `doubleread model check` on {processor}: one image through the graph on one thread of the CPU, the quickest
-of three runs, and the most memory that the process had. No GPU was at hand when any of these figures was made, so there is none of a GPU. Decoding and preparing come
+of three runs, and the most memory that the process had. The machine may have been busy with other work, so times are upper bounds. No GPU was at hand when any of these figures was made, so there is none of a GPU. Decoding and preparing come
 besides (`docs/benchmarks.md`).
 """
 
