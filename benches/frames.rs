@@ -48,7 +48,8 @@ fn main() {
         std::fs::write(&path, film.part10().expect("a film")).expect("written");
         let (decode_ms, frame) = timed(|| raw_frame(&path, 1, &Limits::default()).expect("decoded"));
         let raw = frame.samples;
-        let values: Vec<u16> = raw.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
+        let values: Vec<u16> =
+            raw.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
         let row = |kind: &str, bytes: usize, pack: f64, unpack: f64| {
             let in_all = LINES.map(|rate| pack + unpack + bytes as f64 * 8.0 / (rate * 1e3));
             println!(

@@ -28,7 +28,7 @@ for (const theme of ["dark", "light"]) {
   writeFileSync(join(dist, `${theme}.css`), css);
 }
 for (const name of readdirSync(source).filter((name) => name.endsWith(".svg"))) cpSync(join(source, name), join(dist, name));
-const chunks = await bundle(here, dist, { desk: join(source, "desk.ts"), viewer: join(source, "viewer.ts") });
+const chunks = await bundle(here, dist, { arrivals: join(source, "arrivals.ts"), desk: join(source, "desk.ts"), viewer: join(source, "viewer.ts") });
 weigh(chunks, compress(dist));
 rmSync(finished, { recursive: true, force: true });
 renameSync(dist, finished);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 
+use super::link_test::OwnLink;
 use super::migrate::open_store;
 use crate::archive::{Archive, Incoming};
 use crate::config::{Config, Duty};
@@ -61,6 +62,7 @@ impl Service {
         }
         let mut models: Arc<dyn ModelDirectory> = Arc::new(Vec::new());
         let mut decoders = None;
+        let mut registered = None;
         if has(Duty::Work) || has(Duty::Web) {
             let program = std::env::current_exe().context("can't find this program")?;
             decoders = Some(Arc::new(Pool::start(config.prepare.clone(), program)));
@@ -79,6 +81,7 @@ impl Service {
                 lifecycle.at_end(move || recogniser.stop());
             }
             models = Arc::new(Models(Arc::clone(&registry), recogniser.clone()));
+            registered = Some(Arc::clone(&registry));
             let pipeline = Arc::new(Pipeline {
                 store: store.clone(),
                 archive: archive.clone(),
@@ -101,7 +104,16 @@ impl Service {
         if let (true, Some(decoders)) = (has(Duty::Web), decoders) {
             let time_zone = jiff::tz::TimeZone::get(&config.service.time_zone)
                 .with_context(|| format!("service.time_zone {:?} is not known", config.service.time_zone))?;
-            let state = AppState::new(Parts {
+            let link = receive_address.map(|port| OwnLink {
+                store: store.clone(),
+                archive: archive.clone(),
+                decoders: Arc::clone(&decoders),
+                models: registered,
+                clock: Arc::clone(&clock),
+                receive: config.receive.clone(),
+                port,
+            });
+            let mut state = AppState::new(Parts {
                 store: store.clone(),
                 archive,
                 decode: decoders,
@@ -113,6 +125,9 @@ impl Service {
                 synthetic_patients: config.service.synthetic_patients,
                 time_zone,
             });
+            if let Some(link) = link {
+                state = state.with_link(Arc::new(link));
+            }
             let listener = http::listen(&config.http).await?;
             http_address = Some(listener.local_addr()?);
             let stop = lifecycle.stop_signal();

@@ -11,6 +11,7 @@ mod demo;
 mod doctor;
 mod flags;
 mod generate;
+mod link_test;
 mod migrate;
 mod model;
 mod output;

@@ -35,7 +35,7 @@ const AUDIT: Who = Who::Roles(&[Role::Auditor, Role::Lead, Role::Admin]);
 const CASES: Who = Who::Roles(&[Role::Reader, Role::Lead, Role::Auditor, Role::Admin]);
 const OPERATIONS: Who = Who::Roles(&[Role::Lead, Role::Admin]);
 
-/// Refused objects: whoever took the image, and those who look after the service.
+/// Refused objects and tests of the link: whoever took the image, and those who look after the service.
 const REFUSED: Who = Who::Roles(&[Role::Radiographer, Role::Lead, Role::Admin]);
 
 const fn get(path: &'static str, who: Who) -> Row {
@@ -79,6 +79,9 @@ pub const TABLE: &[Row] = &[
     get("/viewer", CASES),
     get("/studies", ARRIVALS),
     get("/studies/{study_instance_uid}", ARRIVALS),
+    post("/studies/link-test", REFUSED),
+    get("/api/arrivals", ARRIVALS),
+    post("/api/link-test", REFUSED),
     get("/refused", REFUSED),
     post("/refused/conflicts/{sop_instance_uid}/{refused_hash}/judge", REFUSED),
     post("/refused/quarantine/{id}/judge", REFUSED),

@@ -55,8 +55,9 @@ pub(super) async fn admit(
         }
     }
     if let Some(caller) = caller {
-        // A heartbeat keeps a claim alive, not a session that nobody sits at.
-        if !path.as_str().ends_with("/heartbeat") {
+        // A heartbeat keeps a claim alive, and a list that follows by itself is opened again by itself: neither keeps a
+        // session that nobody sits at.
+        if !path.as_str().ends_with("/heartbeat") && path.as_str() != "/api/arrivals" {
             extend(&state, &caller).await;
         }
         request.extensions_mut().insert(Arc::new(caller));

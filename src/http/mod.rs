@@ -18,6 +18,7 @@ mod error;
 mod guard;
 mod health;
 mod history;
+mod link_test;
 pub mod loopback_record;
 mod operations;
 mod refused;
@@ -33,6 +34,7 @@ mod sign_in;
 mod state;
 mod study_notices;
 mod study_status;
+mod study_views;
 mod visible;
 mod words;
 
@@ -54,6 +56,7 @@ use crate::store::Study;
 pub use caller::Caller;
 pub use credentials::{PasswordError, SHORTEST_PASSWORD, fresh_token, hash_password, token_hash};
 pub use error::HttpError;
+pub use link_test::{LinkPhase, LinkTest};
 pub use settings::{ListenError, Settings};
 pub use state::{AppState, ModelDirectory, ModelStatus, Parts, RecogniserStatus};
 
@@ -158,8 +161,14 @@ pub async fn serve(
     state: AppState,
     stop: CancellationToken,
 ) -> std::io::Result<()> {
+    let stopping = state.stopping.clone();
     let service = router(state).into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned()).await
+    let stopped = async move {
+        stop.cancelled().await;
+        // Streams would be in flight for ever.
+        stopping.cancel();
+    };
+    axum::serve(listener, service).with_graceful_shutdown(stopped).await
 }
 
 /// An instance for tests of what is made from one.

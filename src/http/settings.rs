@@ -51,6 +51,14 @@ pub struct Settings {
     pub prefetch_cases: u32,
     /// Hours of arrivals that the study status page shows.
     pub arrivals_hours: i64,
+    /// Studies on the list of arrivals at most.
+    pub arrival_lines: u32,
+    /// Pages that follow the arrivals at the same time.
+    pub arrival_streams: usize,
+    /// How often such a page looks whether anything has changed, in milliseconds.
+    pub arrivals_look_ms: u64,
+    /// Shortest time between two tests of the link, in seconds.
+    pub link_test_seconds: i64,
 }
 
 impl Default for Settings {
@@ -77,6 +85,10 @@ impl Default for Settings {
             priors_shown: 4,
             prefetch_cases: 4,
             arrivals_hours: 12,
+            arrival_lines: 50,
+            arrival_streams: 64,
+            arrivals_look_ms: 500,
+            link_test_seconds: 20,
         }
     }
 }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
+use super::link_test::{LinkTest, Turnstile};
 use super::settings::Settings;
 use crate::archive::Archive;
 use crate::audit;
@@ -103,11 +105,19 @@ pub struct AppState {
     pub(super) time_zone: jiff::tz::TimeZone,
     /// Bounds the passwords that are checked at the same time.
     pub(super) password_checks: Arc<Semaphore>,
+    /// Bounds the streams of arrivals.
+    pub(super) arrival_streams: Arc<Semaphore>,
+    /// The way of a test image, where this process has a DICOM port.
+    pub(super) link: Option<Arc<dyn LinkTest>>,
+    pub(super) link_turns: Arc<Turnstile>,
+    /// Ends streams when the service stops.
+    pub(super) stopping: CancellationToken,
 }
 
 impl AppState {
     /// From what the composition root hands over.
     pub fn new(parts: Parts) -> Self {
+        let arrival_streams = Arc::new(Semaphore::new(parts.settings.arrival_streams));
         let password_checks = Arc::new(Semaphore::new(parts.settings.password_checks.max(1)));
         Self {
             store: parts.store,
@@ -121,6 +131,17 @@ impl AppState {
             synthetic_patients: parts.synthetic_patients,
             time_zone: parts.time_zone,
             password_checks,
+            arrival_streams,
+            link: None,
+            link_turns: Arc::default(),
+            stopping: CancellationToken::new(),
         }
+    }
+
+    /// With a way to test the link.
+    #[must_use]
+    pub fn with_link(mut self, link: Arc<dyn LinkTest>) -> Self {
+        self.link = Some(link);
+        self
     }
 }

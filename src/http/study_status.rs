@@ -12,11 +12,14 @@ use super::desk::looking_role;
 use super::error::HttpError;
 use super::state::AppState;
 use super::study_notices::{Notices, notices};
+use super::study_views::Views;
 use super::visible;
 use super::words;
 use crate::reading::{AiStatus, StudyStatusView, sees_everything, study_status};
 use crate::store::{CompletenessRule, HoldReason, MessageRow, Study};
-use crate::vocab::{AiOutcome, AiResult, CaseId, Pathway, StudyInstanceUid, Timestamp};
+use crate::vocab::{
+    AiOutcome, AiResult, CaseId, ChestOpinion, MammoOpinion, Opinion, Pathway, StudyInstanceUid, Timestamp,
+};
 
 /// How the AI stands.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -136,6 +139,8 @@ pub(super) struct Status {
     pub to_check: Vec<String>,
     /// Whether any of its objects is of a kind that is read here.
     pub reads_any: bool,
+    /// Which views of it are there.
+    pub views: Views,
     pub view: Option<StudyStatusView>,
 }
 
@@ -183,7 +188,8 @@ pub(super) async fn status(
         case,
         posts,
     };
-    Ok(Status { study, body, not_scored, to_check, reads_any, view })
+    let views = Views::of(body.pathway, &instances);
+    Ok(Status { study, body, not_scored, to_check, reads_any, views, view })
 }
 
 impl AiBody {
@@ -231,7 +237,8 @@ pub(super) fn refusal_of(result: &AiResult) -> Option<(&'static str, &'static st
 }
 
 /// How a line of the status is to be shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub(super) enum Tone {
     Good,
     Waiting,
@@ -252,7 +259,7 @@ impl Tone {
 }
 
 /// One phase on the way of a study: its name, a short word, and what there is to say.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub(super) struct Phase {
     pub name: &'static str,
     pub word: &'static str,
@@ -271,7 +278,7 @@ impl Phase {
 pub(super) fn phases(status: &Status) -> Vec<Phase> {
     let mut phases = vec![received(status)];
     if status.reads_any || status.view.is_some() {
-        phases.push(complete(&status.study));
+        phases.push(complete(status));
     }
     if !status.not_scored.is_empty() {
         let words = status.not_scored.join("; ");
@@ -303,15 +310,41 @@ fn received(status: &Status) -> Phase {
     Phase { name: "Received", word: "Stored", words: images, tone: Tone::Good }
 }
 
-fn complete(study: &Study) -> Phase {
-    let (word, words, tone) = match study.complete {
-        Some((_, CompletenessRule::ExpectedViews)) => ("Complete", "all expected views are in", Tone::Good),
+fn complete(status: &Status) -> Phase {
+    let seen = status.views.words();
+    let (word, words, tone) = match status.study.complete {
+        Some((_, CompletenessRule::ExpectedViews)) => ("Whole", seen, Tone::Good),
         Some((_, CompletenessRule::QuietTime)) => {
-            ("Complete", "no more images came; not all expected views are in", Tone::Good)
+            ("Not whole", format!("{seen}; no more came, so it is read as it is"), Tone::Quiet)
         }
-        None => ("Waiting", "more images are expected", Tone::Waiting),
+        None => ("Waiting", format!("{seen}; more images are expected"), Tone::Waiting),
     };
-    Phase { name: "Image set", word, words: words.to_owned(), tone }
+    Phase { name: "Image set", word, words, tone }
+}
+
+/// Why the images have to be taken again, as far as this person may know: the AI refuses their quality, or a reader found
+/// them inadequate.
+pub(super) fn repeat_needed(status: &Status) -> Option<String> {
+    let view = status.view.as_ref()?;
+    match (&view.outcome, &view.ai) {
+        (Some(Opinion::Chest(ChestOpinion::Inadequate { reason })), _) => {
+            Some(format!("a reader can't report it: {}", words::code_words(reason.code())))
+        }
+        (Some(Opinion::Mammo(MammoOpinion::TechnicalRecall { views })), _) => {
+            let views: Vec<String> = views
+                .iter()
+                .map(|one| format!("{} ({})", one.view, words::code_words(one.reason.code())))
+                .collect();
+            Some(format!("a reader asks for {} again", views.join(", ")))
+        }
+        (None, AiStatus::Resulted { result, .. }) => match &result.outcome {
+            AiOutcome::QualityFail { .. } => ai(&view.ai).map(|phase| phase.words),
+            AiOutcome::Normal | AiOutcome::Abnormal | AiOutcome::NotProcessed(_) => None,
+        },
+        (Some(_), _) | (None, AiStatus::NotShown | AiStatus::Pending { .. } | AiStatus::Absent { .. }) => {
+            None
+        }
+    }
 }
 
 fn held(study: &Study) -> Option<Phase> {

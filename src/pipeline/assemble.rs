@@ -18,6 +18,10 @@ impl Pipeline {
         study_uid: &crate::vocab::StudyInstanceUid,
     ) -> Result<Next, StageError> {
         let study = self.store.study(study_uid).await?.ok_or(StageError::Gone("study"))?;
+        // Pushed to test the link: it makes no case, so that no queue, figure or record can hold it.
+        if self.store.is_link_test(study_uid).await? {
+            return Ok(Next::Done);
+        }
         let cases = self.store.cases_of_study(study_uid).await?;
         self.follow_hold(&study, &cases).await?;
         if study.hold.is_some() {

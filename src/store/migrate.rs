@@ -38,6 +38,7 @@ const MIGRATIONS: &[Migration] = migrations![
     10 "0010_view_disagreements",
     11 "0011_studies_of_patient",
     12 "0012_reading_sessions",
+    13 "0013_link_tests",
 ];
 
 /// How often the table of migrations is tried again: two processes that make it in the same

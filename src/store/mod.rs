@@ -9,6 +9,7 @@
 //! token and an expiry; constraints have the last word.
 
 mod accounts;
+mod arrivals;
 mod cases;
 mod chain;
 mod concordance;
@@ -40,6 +41,7 @@ mod view_disagreements;
 mod worklist;
 
 pub use accounts::{NewUser, User};
+pub use arrivals::ArrivalsMark;
 pub use cases::{ActError, Acted, StoredCase, is_taken_image_set};
 pub use concordance::{ConcordanceCount, ConcordanceFilter};
 pub use error::{ConstraintKind, StoreError};

@@ -32,6 +32,10 @@ coded_enum!(
     CompletenessRule, "completeness rule" { ExpectedViews = "expected_views", QuietTime = "quiet_time" }
 );
 
+/// Leaves out studies that were pushed only to test the link.
+pub(super) const NO_LINK_TEST: &str = " AND NOT EXISTS (SELECT 1 FROM link_tests \
+     WHERE link_tests.study_instance_uid = studies.study_instance_uid)";
+
 /// One study, as far as it has arrived.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Study {
@@ -277,6 +281,7 @@ impl Store {
         if let Some(site) = site {
             query.push(" AND site = ").bind(site.to_string());
         }
+        query.push(NO_LINK_TEST);
         query.push(" ORDER BY last_arrival_at DESC, study_instance_uid DESC LIMIT ");
         query.bind(i64::from(limit.min(self.settings.page_rows)));
         query.build()?.fetch_all(&self.reader).await?.iter().map(study_of).collect()

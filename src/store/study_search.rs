@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::statement::Statement;
-use super::studies::{Study, study_of};
+use super::studies::{NO_LINK_TEST, Study, study_of};
 use super::{Store, StoreError};
 use crate::vocab::{SiteCode, StudyInstanceUid};
 
@@ -68,6 +68,7 @@ impl Store {
         if !wanted.sites.is_empty() {
             query.push(" AND site IN (").bind_list(wanted.sites.iter().map(ToString::to_string)).push(")");
         }
+        query.push(NO_LINK_TEST);
         query.push(" ORDER BY last_arrival_at DESC, study_instance_uid DESC LIMIT ");
         query.bind(i64::from(wanted.limit.min(self.settings.page_rows)));
         query.push(" OFFSET ").bind(i64::from(wanted.offset));

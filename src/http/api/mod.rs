@@ -1,6 +1,7 @@
 //! The JSON API: all that a page can do, documented at `/api/openapi.json`.
 
 mod ahead;
+mod arrivals;
 mod audit;
 mod bodies;
 mod cases;
@@ -70,6 +71,7 @@ pub(super) fn router() -> (Router<AppState>, Vec<(&'static str, String)>) {
         .merge(studies::router())
         .merge(display::router())
         .merge(ahead::router())
+        .merge(arrivals::router())
         .merge(images::router())
         .merge(heat_maps::router())
         .merge(audit::router())

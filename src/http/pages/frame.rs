@@ -28,6 +28,7 @@ pub(super) struct Frame {
     pub dark: bool,
     pub stylesheet: String,
     pub desk_script: String,
+    pub arrivals_script: String,
     /// The viewer's script, where it was built; without it the films are pictures in the page.
     pub viewer_script: Option<String>,
     pub icon: String,
@@ -50,6 +51,7 @@ impl Frame {
             dark: true,
             stylesheet: assets::address("dark.css"),
             desk_script: assets::address("desk.js"),
+            arrivals_script: assets::address("arrivals.js"),
             viewer_script: assets::address_if_built("viewer.js"),
             icon: assets::address("icon.svg"),
             csrf: String::new(),
@@ -65,7 +67,7 @@ impl Frame {
 
 /// The frame of this request and how times are written on it; `caller` is none only before signing in.
 #[derive(Debug, Clone)]
-pub(super) struct Look {
+pub(in crate::http) struct Look {
     pub caller: Option<Caller>,
     dark: bool,
     path: String,
@@ -91,6 +93,11 @@ impl Look {
             frame.entries = entries(caller, &self.path);
         }
         frame
+    }
+
+    /// The same at another instant, for a page that lives on.
+    pub(in crate::http) fn at(&self, now: Timestamp) -> Self {
+        Self { now, ..self.clone() }
     }
 
     /// An instant as people here write it: the time alone today, with the date otherwise.

@@ -1,11 +1,12 @@
 //! Server-rendered pages for people; usable without a script and without a mouse.
 
+pub(super) mod arrivals;
 mod audit;
 mod case;
 mod case_acts;
 mod case_banner;
 mod films;
-mod frame;
+pub(super) mod frame;
 mod my_reads;
 mod operations;
 mod opinion;
@@ -52,6 +53,7 @@ pub(super) fn add(pages: Pages) -> Pages {
         .post("/cases/{case_id}/act", case_acts::act)
         .get("/viewer", viewer::show)
         .get("/studies", studies::list)
+        .post("/studies/link-test", studies::test_link)
         .get("/studies/{study_instance_uid}", studies::one)
         .get("/refused", refused::show)
         .post("/refused/conflicts/{sop_instance_uid}/{refused_hash}/judge", refused::judge_conflict)

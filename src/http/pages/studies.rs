@@ -4,27 +4,17 @@ use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
 
+use super::arrivals::{self, Line};
 use super::frame::{Frame, Look};
 use super::{page, see_other};
 use crate::http::caller::Caller;
 use crate::http::error::HttpError;
+use crate::http::link_test::{self, LinkReport};
 use crate::http::state::AppState;
-use crate::http::study_status::{Phase, Status, Tone, phases, status};
+use crate::http::study_status::{Phase, phases, status};
 use crate::http::visible;
 use crate::http::words;
-
-/// One study in the list: the phase that it has reached, or the one that failed.
-struct Line {
-    uid: String,
-    name: String,
-    id: String,
-    accession: String,
-    exam: String,
-    sender: String,
-    arrived: String,
-    phase: Phase,
-    ai: Option<Phase>,
-}
+use crate::vocab::Role;
 
 #[derive(Template)]
 #[template(path = "studies.html")]
@@ -34,6 +24,10 @@ struct StudiesPage {
     accession: String,
     lines: Vec<Line>,
     searched: bool,
+    /// Objects that were refused and that nobody has judged.
+    refused: usize,
+    may_test: bool,
+    link: Option<LinkReport>,
 }
 
 #[derive(Template)]
@@ -68,63 +62,58 @@ pub(super) async fn list(
     caller: Caller,
     Query(search): Query<Search>,
 ) -> Result<Response, HttpError> {
-    let hours = state.settings.arrivals_hours;
     let wanted = search.accession.as_deref().map(str::trim).filter(|text| !text.is_empty());
-    let mut studies = match wanted {
-        Some(accession) => match accession.parse() {
-            Ok(accession) => state.store.studies_by_accession(&accession).await?,
-            Err(_) => Vec::new(),
-        },
-        None => {
-            let since = look.now().plus_minutes(-hours * 60);
-            let mut latest = crate::http::arrivals(&state, &caller, state.settings.page_rows).await?;
-            latest.retain(|study| study.last_arrival_at >= since);
-            latest
-        }
+    let Some(accession) = wanted else {
+        let lines = arrivals::latest(&state, &look, &caller).await?;
+        return arrivals_page(&state, &look, &caller, lines, None, None).await;
+    };
+    let mut studies = match accession.parse() {
+        Ok(accession) => state.store.studies_by_accession(&accession).await?,
+        Err(_) => Vec::new(),
     };
     studies.retain(|study| caller.may_see(&study.site));
-    if wanted.is_some()
-        && let [only] = studies.as_slice()
-    {
+    if let [only] = studies.as_slice() {
         return Ok(see_other(&format!("/studies/{}", only.study_instance_uid)));
     }
-    let mut lines = Vec::with_capacity(studies.len());
-    for study in studies {
-        lines.push(line(&look, status(&state, &caller, &study.study_instance_uid).await?));
-    }
-    let accession = wanted.unwrap_or_default().to_owned();
-    page(&StudiesPage { frame: look.frame("Arrivals"), hours, lines, searched: wanted.is_some(), accession })
+    let lines = arrivals::lines_of(&state, &look, &caller, studies).await?;
+    arrivals_page(&state, &look, &caller, lines, Some(accession), None).await
 }
 
-fn line(look: &Look, status: Status) -> Line {
-    let all = phases(&status);
-    let study = &status.study;
-    let failing = all.iter().find(|phase| phase.tone == Tone::Bad);
-    let phase = failing.or(all.iter().find(|phase| phase.tone == Tone::Waiting)).or(all.last());
-    Line {
-        uid: study.study_instance_uid.to_string(),
-        name: words::person_name(study.patient_name.as_deref().unwrap_or_default()),
-        id: study.patient_id.as_ref().map(|id| words::plain(id.as_str())).unwrap_or_default(),
-        accession: study
-            .accession_number
-            .as_ref()
-            .map(|number| words::plain(number.as_str()))
-            .unwrap_or_default(),
-        exam: match (&study.study_description, status.body.pathway) {
-            (Some(description), _) => words::plain(description),
-            (None, Some(pathway)) => words::pathway(pathway).to_owned(),
-            (None, None) => words::plain(&study.modality),
-        },
-        sender: study.calling_ae.to_string(),
-        arrived: look.time(study.last_arrival_at),
-        ai: all.iter().find(|phase| phase.name == "AI").cloned(),
-        phase: phase.cloned().unwrap_or(Phase {
-            name: "Received",
-            word: "Stored",
-            words: String::new(),
-            tone: Tone::Good,
-        }),
-    }
+/// `POST /studies/link-test`: the page again, with what came of the test.
+pub(super) async fn test_link(
+    State(state): State<AppState>,
+    look: Look,
+    caller: Caller,
+) -> Result<Response, HttpError> {
+    let report = link_test::run(&state).await?;
+    let look = look.at(state.clock.now());
+    let lines = arrivals::latest(&state, &look, &caller).await?;
+    arrivals_page(&state, &look, &caller, lines, None, Some(report)).await
+}
+
+async fn arrivals_page(
+    state: &AppState,
+    look: &Look,
+    caller: &Caller,
+    lines: Vec<Line>,
+    accession: Option<&str>,
+    link: Option<LinkReport>,
+) -> Result<Response, HttpError> {
+    let looks_after = [Role::Radiographer, Role::Lead, Role::Admin].into_iter().any(|role| caller.is(role));
+    let refused = match looks_after {
+        true => crate::http::refused::quarantine(state, caller, true).await?.len(),
+        false => 0,
+    };
+    page(&StudiesPage {
+        frame: look.frame("Arrivals"),
+        hours: state.settings.arrivals_hours,
+        lines,
+        searched: accession.is_some(),
+        accession: accession.unwrap_or_default().to_owned(),
+        refused,
+        may_test: looks_after && state.link.is_some(),
+        link,
+    })
 }
 
 /// `GET /studies/{study_instance_uid}`.
