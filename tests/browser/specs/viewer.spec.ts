@@ -229,3 +229,27 @@ test("the AI's regions come onto the images with the reveal, without the images 
   await page.keyboard.press("h");
   await expect(regions).toHaveCount(0);
 });
+
+test("priors hang by one key, and window and zoom of current and prior go together until they are let loose", async ({ room, signIn }) => {
+  await room.person("anna", "reader");
+  const study = { pathway: "chest" as const, policy: "chest-verify", views: ["PA"], patient: 11 };
+  await room.study({ ...study, seed: 40, date: "20240105" });
+  const made = await room.study({ ...study, seed: 41 });
+  const page = await signIn("anna");
+  await openCase(page, made.case_id);
+  const states = page.locator(".dr-tile__corner--state");
+  if ((await page.locator(".dr-tile__prior").count()) === 0) await page.keyboard.press("p");
+  await expect(page.locator(".dr-tile__prior")).toHaveCount(1);
+  await allPainted(page);
+  await tileOf(page, made.instances[0]!).focus();
+  await page.keyboard.press("Shift+ArrowLeft");
+  await settled(page);
+  const [one, other] = await states.allInnerTexts();
+  expect(one).toBe(other);
+  expect(one).not.toContain("W 4096");
+  await page.keyboard.press("b");
+  await page.keyboard.press("+");
+  await settled(page);
+  const [zoomed, still] = await states.allInnerTexts();
+  expect(zoomed).not.toBe(still);
+});
