@@ -37,7 +37,7 @@ def demo(folder, leave_open):
     """Runs the demo in the folder until its cases wait to be read, or to its end."""
     ports = [f"127.0.0.1:{free_port()}" for _ in range(3)]
     argv = [str(PROGRAM), "demo", "--data-dir", str(folder), "--http-listen", ports[0], "--dimse-listen", ports[1], "--record", ports[2]]
-    process = subprocess.Popen(argv + ([] if leave_open else ["--exit"]), cwd=ROOT, stdout=subprocess.PIPE, text=True,
+    process = subprocess.Popen(argv + ([] if leave_open else ["--exit"]), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                env={"ORT_DYLIB_PATH": str(ROOT / ".runtime/libonnxruntime.so"), **os.environ})
     for line in process.stdout:
         if leave_open and line.startswith("Ctrl-C"):
