@@ -39,6 +39,7 @@ const MIGRATIONS: &[Migration] = migrations![
     11 "0011_studies_of_patient",
     12 "0012_reading_sessions",
     13 "0013_link_tests",
+    14 "0014_studies_by_name",
 ];
 
 /// How often the table of migrations is tried again: two processes that make it in the same

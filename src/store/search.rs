@@ -10,8 +10,8 @@ use super::worklist::{SELECT, case_row_of, push_sites};
 use super::{CaseRow, Store, StoreError};
 use crate::vocab::{Pathway, SiteCode};
 
-/// Studies of one name that are looked at, the latest to arrive first.
-const STUDIES_OF_A_NAME: i64 = 500;
+/// Studies that are looked at for one search; a name that fits more is to be given in more words.
+const STUDIES_AT_MOST: i64 = 500;
 
 /// What is looked for.
 #[derive(Debug, Clone, Default)]
@@ -27,26 +27,22 @@ pub struct CaseSearch {
 }
 
 impl Store {
-    /// Cases whose patient or order fits, the latest images first.
+    /// Cases whose patient or order fits, the latest images first. A whole patient ID or accession number is looked up
+    /// first; a name is looked for where there is none.
     pub async fn search_cases(&self, search: &CaseSearch, limit: u32) -> Result<Vec<CaseRow>, StoreError> {
         let text = search.text.trim();
-        let mut statement = Statement::new(SELECT);
-        statement
-            .push("cases.superseded_by IS NULL AND cases.study_instance_uid IN (")
-            .push("SELECT study_instance_uid FROM studies WHERE patient_id = ")
-            .bind(text.to_owned())
-            .push(" UNION SELECT study_instance_uid FROM studies WHERE accession_number = ")
-            .bind(text.to_owned());
-        if let Some(pattern) = name_pattern(text) {
-            statement
-                .push(" UNION SELECT study_instance_uid FROM (SELECT study_instance_uid FROM studies ")
-                .push("WHERE LOWER(patient_name) LIKE ")
-                .bind(pattern)
-                .push(" ORDER BY last_arrival_at DESC, study_instance_uid DESC LIMIT ")
-                .bind(STUDIES_OF_A_NAME)
-                .push(") AS named");
+        let mut studies = self.studies_by_number(text).await?;
+        if studies.is_empty()
+            && let Some(pattern) = name_pattern(text)
+        {
+            studies = self.studies_by_name(pattern).await?;
         }
-        statement.push(")");
+        if studies.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut statement = Statement::new(SELECT);
+        statement.push("cases.superseded_by IS NULL AND cases.study_instance_uid IN (");
+        statement.bind_list(studies).push(")");
         if let Some(pathway) = search.pathway {
             statement.push(" AND cases.pathway = ").bind(pathway.code());
         }
@@ -56,7 +52,37 @@ impl Store {
             .bind(i64::from(limit.min(self.settings.page_rows)))
             .push(" OFFSET ")
             .bind(i64::from(search.skip));
-        statement.build()?.fetch_all(&self.reader).await?.iter().map(case_row_of).collect()
+        // As many texts as there are numbers of studies: none of them is worth keeping prepared.
+        let query = statement.build()?.persistent(false);
+        query.fetch_all(&self.reader).await?.iter().map(case_row_of).collect()
+    }
+
+    async fn studies_by_number(&self, number: &str) -> Result<Vec<String>, StoreError> {
+        sqlx::query(
+            "SELECT study_instance_uid FROM studies WHERE patient_id = $1 \
+             UNION SELECT study_instance_uid FROM studies WHERE accession_number = $1 LIMIT $2",
+        )
+        .bind(number)
+        .bind(STUDIES_AT_MOST)
+        .fetch_all(&self.reader)
+        .await?
+        .iter()
+        .map(|row| super::row::text(row, "study_instance_uid"))
+        .collect()
+    }
+
+    async fn studies_by_name(&self, pattern: String) -> Result<Vec<String>, StoreError> {
+        sqlx::query(
+            "SELECT study_instance_uid FROM studies WHERE LOWER(patient_name) LIKE $1 \
+             ORDER BY patient_name, study_instance_uid LIMIT $2",
+        )
+        .bind(pattern)
+        .bind(STUDIES_AT_MOST)
+        .fetch_all(&self.reader)
+        .await?
+        .iter()
+        .map(|row| super::row::text(row, "study_instance_uid"))
+        .collect()
     }
 }
 
