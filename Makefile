@@ -12,7 +12,7 @@ STUDIES ?= 500
 CASES ?= 10000
 MINUTES ?= 30
 
-.PHONY: help runtime web build demo test browser-tests soak check bench bench-million real-files samples phantom-sheets peers models model-examples
+.PHONY: help runtime web build demo test browser-tests screens soak check bench bench-million real-files samples phantom-sheets peers models model-examples
 
 help: ## the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -41,6 +41,10 @@ test: peers runtime web ## everything that CI runs
 browser-tests: peers runtime web ## the pages in Chromium alone (ARGS: what Playwright's runner takes)
 	cargo build --bins --examples
 	@scripts/browser_tests.sh $(ARGS)
+
+screens: peers runtime web ## pictures of every page in both themes, into docs/screens
+	cargo build --bins --examples
+	@DOUBLEREAD_SHOTS=docs/screens scripts/browser_tests.sh screens
 
 soak: peers runtime web ## the long forms of tests: ROUNDS of kills, STUDIES for four processes, CASES of the model, MINUTES on a slow disk
 	SOAK_ROUNDS=$(ROUNDS) SOAK_STUDIES=$(STUDIES) SOAK_CASES=$(CASES) SOAK_MINUTES=$(MINUTES) scripts/postgres.sh run \

@@ -95,13 +95,14 @@ for (const theme of ["dark", "light"] as const) {
     await cara.getByRole("button", { name: /open it to read/i }).click();
     await lookAtIt(room, cara);
     await shot(cara, "chest-blind");
+    await cara.keyboard.press("p");
+    await shot(cara, "chest-prior");
     await cara.keyboard.press("?");
     await shot(cara, "keys");
     await cara.keyboard.press("Escape");
     await cara.keyboard.press("r");
     await shot(cara, "chest-abnormal");
     await say(room, cara, abnormal("mass", "right", true));
-    await cara.goto(`/cases/${made.chest.case_id}`);
     await shot(cara, "chest-locked");
     await cara.keyboard.press("c");
     await shot(cara, "chest-revealed");
@@ -109,8 +110,6 @@ for (const theme of ["dark", "light"] as const) {
     await cara.getByRole("button", { name: /settle/i }).first().click();
     await lookAtIt(room, cara);
     await shot(cara, "arbitration");
-    await cara.goto("/viewer");
-    await shot(cara, "second-screen");
 
     const rad = await signIn("rad", { theme });
     for (const [path, name] of [["/studies", "radiographer"], [`/studies/${made.settled.study}`, "study"], ["/refused", "refused"]]) {
