@@ -43,6 +43,8 @@ pub struct Settings {
     pub render_side: u32,
     /// Longest side of a rendered image that a request may ask for, in pixels.
     pub render_side_most: u32,
+    /// Level of Zstandard for frames to viewers that take it (RFC 8878); 0 sends them as they are.
+    pub frame_zstd_level: i32,
     /// Frames that one request of DICOMweb may ask for.
     pub frames_per_request: usize,
     /// Earlier studies of a patient that hang beside a case at most.
@@ -81,6 +83,7 @@ impl Default for Settings {
             page_rows: 100,
             render_side: 1_600,
             render_side_most: 4_096,
+            frame_zstd_level: 1,
             frames_per_request: 8,
             priors_shown: 4,
             prefetch_cases: 4,

@@ -3,7 +3,7 @@
 use doubleread::phantom::{StudyOptions, generate_study};
 use doubleread::vocab::{AiOutcome, Mark, Pathway, Region, Role, SopInstanceUid};
 use reqwest::StatusCode;
-use reqwest::header::{ACCEPT, IF_NONE_MATCH};
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, IF_NONE_MATCH};
 use serde_json::{Value, json};
 
 use crate::http_images::{archive, archived};
@@ -44,6 +44,13 @@ async fn a_frame_comes_at_its_original_depth_alone_or_in_parts() {
     let tag = alone.headers["etag"].to_str().unwrap().to_owned();
     let again = [(ACCEPT, "application/octet-stream"), (IF_NONE_MATCH, tag.as_str())];
     assert_eq!(anna.get_as(CHEST, &again).await.status, StatusCode::NOT_MODIFIED);
+
+    let small = [(ACCEPT, "application/octet-stream"), (ACCEPT_ENCODING, "gzip, zstd")];
+    let packed = anna.get_as(CHEST, &small).await;
+    assert_eq!(packed.headers["content-encoding"], "zstd");
+    assert!(packed.bytes.len() < stored.len());
+    assert!(zstd::bulk::decompress(&packed.bytes, stored.len()).unwrap() == stored, "packed without loss");
+    assert_ne!(packed.headers["etag"], tag.as_str());
 
     let parts = anna.get_as(CHEST, &[]).await;
     let kind = parts.headers["content-type"].to_str().unwrap().to_owned();

@@ -54,6 +54,16 @@ fn form(accept: &str) -> Option<Form> {
     })
 }
 
+/// Whether a client takes Zstandard (RFC 9110 section 12.5.3).
+fn takes_zstd(headers: &HeaderMap) -> bool {
+    let accepted =
+        headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    accepted.split(',').any(|one| {
+        let (name, weight) = one.split_once(';').unwrap_or((one, ""));
+        name.trim().eq_ignore_ascii_case("zstd") && !matches!(weight.trim(), "q=0" | "q=0.0")
+    })
+}
+
 /// `GET .../frames/{frames}`.
 pub(super) async fn frames(
     State(state): State<AppState>,
@@ -73,16 +83,27 @@ pub(super) async fn frames(
                 "one frame is sent alone; several are multipart/related".to_owned(),
             ));
         };
-        let tag = format!("\"{}-{number}\"", instance.content_hash);
+        let level = state.settings.frame_zstd_level;
+        let packs = level != 0 && takes_zstd(&headers);
+        let tag = format!("\"{}-{number}{}\"", instance.content_hash, if packs { "-zstd" } else { "" });
         if headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes()) {
             return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response());
         }
         let frame = state.decode.raw_frame(&path, number, Urgency::Urgent).await.map_err(not_shown)?;
         let facts = frame_header::value(&frame.attributes, &instance, &format!("{base}/{number}/voi-lut"))?;
         let kind = (header::CONTENT_TYPE, "application/octet-stream");
-        let told =
-            [kind, (header::CACHE_CONTROL, KEPT), (header::ETAG, tag.as_str()), (header::VARY, "Accept")];
-        let mut response = (told, frame.samples).into_response();
+        let kept = (header::CACHE_CONTROL, KEPT);
+        let told = [kind, kept, (header::ETAG, tag.as_str()), (header::VARY, "Accept, Accept-Encoding")];
+        let mut response = match packs {
+            true => {
+                let samples = frame.samples;
+                let packed = tokio::task::spawn_blocking(move || zstd::bulk::compress(&samples, level));
+                let packed = packed.await.map_err(|error| HttpError::internal(&error))?;
+                let packed = packed.map_err(|error| HttpError::internal(&error))?;
+                (told, [(header::CONTENT_ENCODING, "zstd")], packed).into_response()
+            }
+            false => (told, frame.samples).into_response(),
+        };
         response.headers_mut().insert(frame_header::NAME, facts);
         return Ok(response);
     }
