@@ -76,8 +76,11 @@ async function look(room: Room, page: Page, made: Made, given: Given): Promise<v
   const ofImages = made.instances.flatMap((uid) => [`/api/instances/${uid}/rendered?overlay=true`, `/api/instances/${uid}/heat-map`]);
   for (const path of [...lists, ...ofCase, ...ofImages]) await given.ask(page, path);
   await page.goto("/");
+  // The page looks ahead once its images are painted: every world gets that far.
+  const ahead = page.waitForResponse((answer) => answer.url().endsWith("/api/cases/ahead"));
   await page.getByRole("button", { name: /start reading/i }).first().click();
   await page.waitForURL(/\/cases\//);
+  await ahead;
   await page.waitForLoadState("networkidle");
   await room.advance(10_000);
   for (const key of ["h", "c", "p", "i", "1", "Escape"]) await page.keyboard.press(key);
