@@ -12,7 +12,7 @@ STUDIES ?= 500
 CASES ?= 10000
 MINUTES ?= 30
 
-.PHONY: help runtime web build demo test browser-tests screens soak check bench bench-million real-files samples phantom-sheets peers models model-examples
+.PHONY: help runtime web build demo test browser-tests screens soak check bench bench-viewer bench-million real-files samples phantom-sheets peers models model-examples
 
 help: ## the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -61,6 +61,12 @@ bench: build peers ## measure against the peers (release build; needs orthanc, d
 	.venv/bin/python benches/ingest.py --small
 	.venv/bin/python benches/graphs.py target/bench-graphs
 	.venv/bin/python benches/service.py target/bench-graphs
+
+bench-viewer: build peers ## how long a reader waits for images, in Chromium (CASES=4), what a frame costs on its way, and the worklist over many cases
+	cargo build --release --bins --examples
+	READING_ROOM_PROFILE=release scripts/browser_tests.sh --config measure.config.ts
+	cargo bench --bench frames
+	.venv/bin/python benches/worklist.py
 
 bench-million: build peers ## start after kill -9 and growth, with a history of a million studies (about 17 GB in target/bench-history)
 	.venv/bin/pip install --quiet --requirement benches/requirements.txt
