@@ -11,6 +11,8 @@ const WALK = 25;
 
 /** What axe finds on a page, one line each. */
 async function faults(page: Page): Promise<string[]> {
+  // Words that are still fading in have less contrast than they are about to have.
+  await page.evaluate(() => Promise.allSettled(document.getAnimations().map((one) => one.finished)));
   const { violations } = await new AxeBuilder({ page }).withTags(RULES).analyze();
   const where = `${new URL(page.url()).pathname}${new URL(page.url()).search}`;
   return violations.flatMap((one) => one.nodes.map((node) => `${where}: ${one.id}: ${one.help}: ${node.html}`));
