@@ -44,7 +44,7 @@ browser-tests: peers runtime web ## the pages in Chromium alone (ARGS: what Play
 
 screens: peers runtime web ## pictures of every page in both themes, into docs/screens
 	cargo build --bins --examples
-	@DOUBLEREAD_SHOTS=docs/screens scripts/browser_tests.sh screens
+	@DOUBLEREAD_SHOTS=$(CURDIR)/docs/screens scripts/browser_tests.sh screens arrivals ohif
 
 soak: peers runtime web ## the long forms of tests: ROUNDS of kills, STUDIES for four processes, CASES of the model, MINUTES on a slow disk
 	SOAK_ROUNDS=$(ROUNDS) SOAK_STUDIES=$(STUDIES) SOAK_CASES=$(CASES) SOAK_MINUTES=$(MINUTES) scripts/postgres.sh run \
