@@ -9,6 +9,8 @@ const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-pra
 /** Pages at most that one person's walk visits. */
 const WALK = 25;
 
+test.setTimeout(300_000);
+
 /** What axe finds on a page, one line each. */
 async function faults(page: Page): Promise<string[]> {
   // Words that are still fading in have less contrast than they are about to have.

@@ -99,14 +99,16 @@ test("two tabs of one reader make one claim and one read", async ({ room, signIn
 });
 
 test("an image that can't be decoded is said, the rest is shown, and inadequate can be recorded", async ({ room, signIn, expectedAnswers }) => {
-  expectedAnswers.add(422);
+  // The image that can be seen counts as opened by itself, perhaps at the moment of the press: then one of the two is told so.
+  [409, 422].forEach((status) => expectedAnswers.add(status));
   await room.person("anna", "reader");
   const made = await room.study({ seed: 8, pathway: "chest", policy: "chest-verify", views: ["PA", "LAT"], broken: 0 });
   const page = await signIn("anna");
   await startReading(page, "chest");
   await expect(page.getByText(/can't be (shown|decoded)/i).first()).toBeVisible();
   const look = page.getByRole("button", { name: /looked at all images/i });
-  if (await look.count()) await look.click();
+  await look.click();
+  await expect(look).toHaveCount(0);
   await say(room, page, { says: "inadequate", reason: "exposure" });
   expect((await room.state(made.case_id)).reads[0].current.opinion).toBe("inadequate");
 });
