@@ -13,6 +13,12 @@ use crate::vocab::{Pathway, SiteCode};
 /// Studies that are looked at for one search; a name that fits more is to be given in more words.
 const STUDIES_AT_MOST: i64 = 500;
 
+const BY_NUMBER: &str = "SELECT study_instance_uid FROM studies WHERE patient_id = $1 \
+     UNION SELECT study_instance_uid FROM studies WHERE accession_number = $1 LIMIT $2";
+
+const BY_NAME: &str = "SELECT study_instance_uid FROM studies WHERE LOWER(patient_name) LIKE $1 \
+     ORDER BY patient_name, study_instance_uid LIMIT $2";
+
 /// What is looked for.
 #[derive(Debug, Clone, Default)]
 pub struct CaseSearch {
@@ -31,11 +37,11 @@ impl Store {
     /// first; a name is looked for where there is none.
     pub async fn search_cases(&self, search: &CaseSearch, limit: u32) -> Result<Vec<CaseRow>, StoreError> {
         let text = search.text.trim();
-        let mut studies = self.studies_by_number(text).await?;
+        let mut studies = self.studies_by(BY_NUMBER, text).await?;
         if studies.is_empty()
             && let Some(pattern) = name_pattern(text)
         {
-            studies = self.studies_by_name(pattern).await?;
+            studies = self.studies_by(BY_NAME, &pattern).await?;
         }
         if studies.is_empty() {
             return Ok(Vec::new());
@@ -57,32 +63,10 @@ impl Store {
         query.fetch_all(&self.reader).await?.iter().map(case_row_of).collect()
     }
 
-    async fn studies_by_number(&self, number: &str) -> Result<Vec<String>, StoreError> {
-        sqlx::query(
-            "SELECT study_instance_uid FROM studies WHERE patient_id = $1 \
-             UNION SELECT study_instance_uid FROM studies WHERE accession_number = $1 LIMIT $2",
-        )
-        .bind(number)
-        .bind(STUDIES_AT_MOST)
-        .fetch_all(&self.reader)
-        .await?
-        .iter()
-        .map(|row| super::row::text(row, "study_instance_uid"))
-        .collect()
-    }
-
-    async fn studies_by_name(&self, pattern: String) -> Result<Vec<String>, StoreError> {
-        sqlx::query(
-            "SELECT study_instance_uid FROM studies WHERE LOWER(patient_name) LIKE $1 \
-             ORDER BY patient_name, study_instance_uid LIMIT $2",
-        )
-        .bind(pattern)
-        .bind(STUDIES_AT_MOST)
-        .fetch_all(&self.reader)
-        .await?
-        .iter()
-        .map(|row| super::row::text(row, "study_instance_uid"))
-        .collect()
+    /// Studies by a query that takes a text and the most rows.
+    async fn studies_by(&self, query: &'static str, text: &str) -> Result<Vec<String>, StoreError> {
+        let rows = sqlx::query(query).bind(text).bind(STUDIES_AT_MOST).fetch_all(&self.reader).await?;
+        rows.iter().map(|row| super::row::text(row, "study_instance_uid")).collect()
     }
 }
 

@@ -12,18 +12,18 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::cases::parse_id;
-use super::display_image::{Drawn, ImageBody, Shown, image_body};
+use super::display_image::{Drawn, ImageBody, image_body};
 use super::display_priors::{Prior, PriorFacts, beside, links, priors};
-use super::display_stages::{Stage, stages};
 use crate::http::caller::Caller;
 use crate::http::desk;
 use crate::http::error::{ErrorBody, HttpError};
+use crate::http::hanging::{Stage, stages};
 use crate::http::history::{History, history};
+use crate::http::shown_image::{self, Shown};
 use crate::http::state::AppState;
 use crate::http::words;
-use crate::reading::CaseImage;
 use crate::store::{StoredCase, Study};
-use crate::vocab::{CaseId, Pathway, SopInstanceUid, View, view_of};
+use crate::vocab::{CaseId, Pathway, SopInstanceUid};
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(display))
@@ -85,16 +85,7 @@ async fn display_of(state: &AppState, caller: &Caller, case: &StoredCase) -> Res
     let view = desk::view(caller, case);
     let drawn = Drawn::of(state, caller, &view, subject.ai(&view)).await?;
     let set = &view.case().set;
-    let current: Vec<Shown<'_>> = subject
-        .images
-        .iter()
-        .map(|instance| {
-            let in_set = |image: &&CaseImage| image.sop_instance_uid == instance.sop_instance_uid;
-            let tagged = || view_of(set.pathway, instance).filter(|_| set.pathway == Pathway::Chest);
-            let view = set.images.iter().find(in_set).and_then(|image| image.view).map(View::Mammo);
-            Shown { instance, pathway: set.pathway, view: view.or_else(tagged), prior: false }
-        })
-        .collect();
+    let current = shown_image::of_case(set, &subject);
     let priors = priors(state, caller, &subject.study, set.pathway).await?;
     let mut stages = stages(set.pathway, &current);
     let mut linked = Vec::new();

@@ -1,69 +1,17 @@
 //! One image as the viewer gets it: what it shows, where its pixels are, and what may be drawn on it.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::http::caller::Caller;
 use crate::http::error::HttpError;
+use crate::http::names::names_of;
+use crate::http::shown_image::{Shown, side_word};
 use crate::http::state::AppState;
 use crate::http::words;
 use crate::reading::{BlindView, CaseView, Read};
-use crate::vocab::{
-    AiResult, ChestOpinion, Instance, MammoOpinion, MammoView, Mark, Opinion, Pathway, Side, Spacing,
-    SpacingKind, View,
-};
-
-/// An image that hangs: of the case, or of an earlier study.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Shown<'a> {
-    pub instance: &'a Instance,
-    pub pathway: Pathway,
-    pub view: Option<View>,
-    pub prior: bool,
-}
-
-impl Shown<'_> {
-    /// The mammographic view.
-    pub(super) fn mammo(&self) -> Option<MammoView> {
-        match self.view {
-            Some(View::Mammo(view)) => Some(view),
-            Some(View::Chest(_)) | None => None,
-        }
-    }
-
-    /// The side, by the view or else by the tags.
-    pub(super) fn side(&self) -> Option<Side> {
-        let tags = &self.instance.tags;
-        let tagged = || [&tags.image_laterality, &tags.laterality].into_iter().find_map(|t| t.parse().ok());
-        self.mammo().map(|view| view.side).or_else(tagged)
-    }
-
-    /// Short name of what it shows.
-    pub(super) fn label(&self) -> String {
-        let tags = &self.instance.tags;
-        let label = match (self.mammo(), self.pathway) {
-            (Some(view), _) => view.to_string(),
-            (None, Pathway::Chest) => words::plain(tags.view_position.trim()),
-            (None, Pathway::Mammo) => {
-                let side =
-                    if tags.image_laterality.is_empty() { &tags.laterality } else { &tags.image_laterality };
-                words::plain(format!("{side} {}", tags.view_position).trim())
-            }
-        };
-        if label.is_empty() { "view not given".to_owned() } else { label }
-    }
-
-    /// When it was taken, as text that sorts: acquisition, else content, else study.
-    pub(super) fn taken(&self) -> (&str, &str) {
-        let tags = &self.instance.tags;
-        let times = [
-            (&tags.acquisition_date, &tags.acquisition_time),
-            (&tags.content_date, &tags.content_time),
-            (&tags.study_date, &tags.study_time),
-        ];
-        let (date, time) = times.into_iter().find(|(date, _)| !date.is_empty()).unwrap_or(times[2]);
-        (date, time)
-    }
-}
+use crate::vocab::{AiResult, ChestOpinion, MammoOpinion, Mark, Opinion, Spacing, SpacingKind, UserId};
 
 /// A rectangle of the AI.
 #[derive(Debug, Clone, Serialize)]
@@ -141,11 +89,10 @@ impl Drawn {
             CaseView::Blind(_) | CaseView::Assisted(_) => None,
             CaseView::Locked(locked) => Some(marks_of(&locked.own.current, "You")),
             CaseView::Revealed(all) => {
-                let mut marks = Vec::new();
-                for read in &all.reads {
-                    marks.extend(marks_of(&read.current, &reader(state, caller, read).await?));
-                }
-                Some(marks)
+                let names =
+                    names_of(state, all.reads.iter().flat_map(|read| read.authors.iter().copied())).await?;
+                let of = |read: &Read| marks_of(&read.current, &reader(caller, read, &names));
+                Some(all.reads.iter().flat_map(of).collect())
             }
         };
         Ok(Self { ai, marks })
@@ -153,15 +100,13 @@ impl Drawn {
 }
 
 /// Who gave a read.
-async fn reader(state: &AppState, caller: &Caller, read: &Read) -> Result<String, HttpError> {
+fn reader(caller: &Caller, read: &Read, names: &BTreeMap<UserId, String>) -> String {
     if read.is_by(caller.user_id) && read.authors.len() == 1 {
-        return Ok("You".to_owned());
+        return "You".to_owned();
     }
-    let mut names = Vec::with_capacity(read.authors.len());
-    for author in &read.authors {
-        names.extend(state.store.user(*author).await?.map(|user| words::plain(&user.display_name)));
-    }
-    Ok(names.join(", "))
+    let names: Vec<&str> =
+        read.authors.iter().filter_map(|author| names.get(author)).map(String::as_str).collect();
+    names.join(", ")
 }
 
 fn marks_of(opinion: &Opinion, reader: &str) -> Vec<(Mark, String, String)> {
@@ -232,14 +177,6 @@ pub(super) fn image_body(shown: &Shown<'_>, case: &BlindView, drawn: &Drawn) -> 
             let marks = marks.iter().filter(|(mark, ..)| here(mark));
             marks.map(|(mark, said, reader)| mark_body(mark, said, reader)).collect()
         }),
-    }
-}
-
-/// A side in full.
-pub(super) fn side_word(side: Side) -> &'static str {
-    match side {
-        Side::Right => "right",
-        Side::Left => "left",
     }
 }
 

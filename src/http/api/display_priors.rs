@@ -6,10 +6,10 @@
 
 use serde::Serialize;
 
-use super::display_image::Shown;
-use super::display_stages::{Stage, Tile, grid, hang, tile};
 use crate::http::caller::Caller;
 use crate::http::error::HttpError;
+use crate::http::hanging::{Stage, Tile, grid, hang, tile};
+use crate::http::shown_image::Shown;
 use crate::http::state::AppState;
 use crate::http::study_notices::is_read_here;
 use crate::http::{visible, words};

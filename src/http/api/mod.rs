@@ -8,7 +8,6 @@ mod cases;
 mod display;
 mod display_image;
 mod display_priors;
-mod display_stages;
 mod heat_maps;
 mod images;
 mod operations;

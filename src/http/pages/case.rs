@@ -2,8 +2,6 @@
 //!
 //! Everything that it shows of other reads and of the AI comes out of the [`CaseView`]; a blind view has none of it.
 
-use std::collections::BTreeMap;
-
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
@@ -19,6 +17,7 @@ use crate::http::caller::Caller;
 use crate::http::desk::{self, Subject};
 use crate::http::error::HttpError;
 use crate::http::history::{History, history};
+use crate::http::names::names_of;
 use crate::http::opinion_form::Fields;
 use crate::http::panel::colleagues;
 use crate::http::reading_sessions::progress;
@@ -26,7 +25,7 @@ use crate::http::state::AppState;
 use crate::http::words;
 use crate::reading::{CaseView, DeferReason, OverruleReason};
 use crate::store::{MessageKind, StoredCase};
-use crate::vocab::{CaseId, Role, UserId};
+use crate::vocab::{CaseId, Role};
 
 /// A short message at the top of a page.
 #[derive(Debug, Clone, Default)]
@@ -360,20 +359,4 @@ fn reasons<T: Copy>(all: &[T], code: impl Fn(T) -> &'static str) -> Vec<Reason> 
     all.iter()
         .map(|one| Reason { code: code(*one), words: words::capital(&words::code_words(code(*one))) })
         .collect()
-}
-
-/// Names of people, as results show them.
-async fn names_of(
-    state: &AppState,
-    people: impl Iterator<Item = UserId>,
-) -> Result<BTreeMap<UserId, String>, HttpError> {
-    let mut names = BTreeMap::new();
-    for id in people {
-        if !names.contains_key(&id)
-            && let Some(user) = state.store.user(id).await?
-        {
-            names.insert(id, words::plain(&user.display_name));
-        }
-    }
-    Ok(names)
 }

@@ -1,9 +1,11 @@
 //! The films of a case as they hang on the page, with the AI's regions where the view holds them.
 
 use crate::http::desk::Subject;
+use crate::http::hanging::{Tile, stages};
+use crate::http::shown_image::{self, Shown};
 use crate::http::words;
 use crate::reading::CaseView;
-use crate::vocab::{AiResult, HeatMap, Instance, MammoView, Pathway, Region, Side};
+use crate::vocab::{AiResult, HeatMap, Region, SopInstanceUid};
 
 /// A region of the AI on a film, in stored pixels.
 #[derive(Debug, Clone)]
@@ -27,7 +29,7 @@ pub(super) struct Film {
     pub class: &'static str,
     /// How the overlay's drawing follows that.
     pub fit: &'static str,
-    pub note: &'static str,
+    pub note: String,
     pub columns: u32,
     pub rows: u32,
     pub overlays: Vec<Overlay>,
@@ -51,39 +53,22 @@ pub(super) struct Films {
     pub class: &'static str,
 }
 
-/// Hangs the films of a case: in the order of the case, chest walls together.
-///
-/// The four standard mammographic views keep their places: the place of one that is not there stays
-/// visibly empty, and a repeated or extra view comes after them.
+/// Hangs the films of a case as the viewer does: standard views in their places, then repeats and further views.
 pub(super) fn hang(view: &CaseView, subject: &Subject) -> Films {
     let case = view.case();
     let ai = subject.ai(view);
-    let ai = ai.as_ref();
-    let mut images: Vec<(&Instance, Option<MammoView>)> = subject
-        .images
-        .iter()
-        .map(|instance| {
-            let image =
-                case.set.images.iter().find(|image| image.sop_instance_uid == instance.sop_instance_uid);
-            (instance, image.and_then(|image| image.view))
+    let images = shown_image::of_case(&case.set, subject);
+    let tiles = stages(case.set.pathway, &images).into_iter().flat_map(|stage| stage.tiles);
+    let films: Vec<Film> = tiles
+        .map(|tile| {
+            let shown =
+                |uid: &SopInstanceUid| images.iter().find(|one| one.instance.sop_instance_uid == *uid);
+            let to_open = |uid: &SopInstanceUid| case.images_to_open.contains(uid);
+            let note =
+                if tile.image.as_ref().is_some_and(to_open) { "not looked at yet" } else { &tile.note };
+            film(&tile, note, tile.image.as_ref().and_then(shown), ai.as_ref())
         })
         .collect();
-    let mut films = Vec::with_capacity(images.len());
-    if case.set.pathway == Pathway::Mammo {
-        for standard in MammoView::STANDARD {
-            films.push(match images.iter().position(|(_, view)| *view == Some(standard)) {
-                Some(at) => {
-                    let (instance, view) = images.remove(at);
-                    film(instance, case.set.pathway, view, "", case, ai)
-                }
-                None => missing(standard),
-            });
-        }
-    }
-    let note = if films.is_empty() { "" } else { "extra view" };
-    films.extend(
-        images.into_iter().map(|(instance, view)| film(instance, case.set.pathway, view, note, case, ai)),
-    );
     let class = match films.len() {
         0 | 1 => "dr-films--1",
         2 => "dr-films--2",
@@ -95,63 +80,42 @@ pub(super) fn hang(view: &CaseView, subject: &Subject) -> Films {
 
 /// How the film of a breast lies, and how the overlay's drawing follows that: a right breast with its chest wall
 /// at the right edge, beside the left breast's at the left edge.
-fn laid(side: Option<Side>) -> (&'static str, &'static str) {
-    match side {
-        Some(Side::Right) => ("dr-film--wall-right", "xMaxYMid meet"),
-        Some(Side::Left) => ("dr-film--wall-left", "xMinYMid meet"),
+fn laid(wall: Option<&str>) -> (&'static str, &'static str) {
+    match wall {
+        Some("right") => ("dr-film--wall-right", "xMaxYMid meet"),
+        Some(_) => ("dr-film--wall-left", "xMinYMid meet"),
         None => ("", "xMidYMid meet"),
     }
 }
 
-fn missing(view: MammoView) -> Film {
-    let (class, fit) = laid(Some(view.side));
-    Film {
-        label: view.to_string(),
-        source: String::new(),
-        class,
-        fit,
-        note: "",
-        columns: 1,
-        rows: 1,
-        overlays: Vec::new(),
-        heat: None,
-    }
-}
-
-fn film(
-    instance: &Instance,
-    pathway: Pathway,
-    view: Option<MammoView>,
-    note: &'static str,
-    case: &crate::reading::BlindView,
-    ai: Option<&AiResult>,
-) -> Film {
-    let tags = &instance.tags;
-    let uid = &instance.sop_instance_uid;
-    let (class, fit) = laid(view.map(|view| view.side).filter(|_| pathway == Pathway::Mammo));
-    let label = match (view, pathway) {
-        (Some(view), _) => view.to_string(),
-        (None, Pathway::Chest) => words::plain(&tags.view_position),
-        (None, Pathway::Mammo) => words::plain(&format!("{} {}", tags.image_laterality, tags.view_position)),
+/// A tile as a film; one without an image is the place of a view that is missing.
+fn film(tile: &Tile, note: &str, shown: Option<&Shown<'_>>, ai: Option<&AiResult>) -> Film {
+    let (class, fit) = laid(tile.wall);
+    let Some(Shown { instance, .. }) = shown else {
+        return Film {
+            label: tile.label.clone(),
+            source: String::new(),
+            class,
+            fit,
+            note: String::new(),
+            columns: 1,
+            rows: 1,
+            overlays: Vec::new(),
+            heat: None,
+        };
     };
-    let note = if case.images_to_open.contains(uid) { "not looked at yet" } else { note };
-    let overlays = ai
-        .map_or(&[][..], |ai| ai.regions.as_slice())
-        .iter()
-        .filter(|region| region.mark.sop_instance_uid == *uid && region.mark.frame <= 1)
-        .map(|region| overlay(region, tags.rows))
-        .collect();
-    let label = if label.trim().is_empty() { "view not given".to_owned() } else { label };
-    let source = format!("/api/instances/{uid}/rendered?frame=1");
+    let (tags, uid) = (&instance.tags, &instance.sop_instance_uid);
+    let regions = ai.map_or(&[][..], |ai| ai.regions.as_slice()).iter();
+    let here = regions.filter(|region| region.mark.sop_instance_uid == *uid && region.mark.frame <= 1);
     Film {
-        label,
-        source,
+        label: tile.label.clone(),
+        source: format!("/api/instances/{uid}/rendered?frame=1"),
         class,
         fit,
-        note,
+        note: note.to_owned(),
         columns: tags.columns.max(1),
         rows: tags.rows.max(1),
-        overlays,
+        overlays: here.map(|region| overlay(region, tags.rows)).collect(),
         heat: ai
             .and_then(|ai| ai.heat_maps.iter().find(|map| map.place.sop_instance_uid == *uid))
             .map(heat_of),

@@ -6,12 +6,12 @@
 
 use serde::Serialize;
 
-use super::display_image::{Shown, side_word};
+use super::shown_image::{Shown, side_word};
 use crate::vocab::{MammoView, Pathway, SopInstanceUid};
 
 /// One place on a screen.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(super) struct Tile {
+pub(crate) struct Tile {
     pub label: String,
     pub image: Option<SopInstanceUid>,
     /// At which edge of the tile the chest wall lies.
@@ -22,7 +22,7 @@ pub(super) struct Tile {
 
 /// One screen, row by row.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(super) struct Stage {
+pub(crate) struct Stage {
     pub name: String,
     pub rows: usize,
     pub columns: usize,
@@ -33,7 +33,7 @@ pub(super) struct Stage {
 const FURTHER: usize = 4;
 
 /// The screens of a case's own images.
-pub(super) fn stages(pathway: Pathway, images: &[Shown<'_>]) -> Vec<Stage> {
+pub(crate) fn stages(pathway: Pathway, images: &[Shown<'_>]) -> Vec<Stage> {
     match pathway {
         Pathway::Chest => {
             vec![grid("Current", images.iter().map(|one| tile(one, note(one, false))).collect())]
@@ -55,7 +55,7 @@ pub(super) fn stages(pathway: Pathway, images: &[Shown<'_>]) -> Vec<Stage> {
 }
 
 /// The tiles of the standard views, and those of all other images in the order in which they were taken.
-pub(super) fn hang(images: &[Shown<'_>]) -> (Vec<Tile>, Vec<Tile>) {
+pub(crate) fn hang(images: &[Shown<'_>]) -> (Vec<Tile>, Vec<Tile>) {
     let mut left: Vec<&Shown<'_>> = images.iter().collect();
     let standard = MammoView::STANDARD
         .iter()
@@ -84,7 +84,7 @@ fn note(one: &Shown<'_>, further: bool) -> String {
 }
 
 /// The place of an image.
-pub(super) fn tile(one: &Shown<'_>, note: String) -> Tile {
+pub(crate) fn tile(one: &Shown<'_>, note: String) -> Tile {
     Tile {
         label: one.label(),
         image: Some(one.instance.sop_instance_uid.clone()),
@@ -105,7 +105,7 @@ fn missing(view: MammoView, prior: bool) -> Tile {
 }
 
 /// Tiles on the smallest grid that is no higher than it is wide.
-pub(super) fn grid(name: &str, tiles: Vec<Tile>) -> Stage {
+pub(crate) fn grid(name: &str, tiles: Vec<Tile>) -> Stage {
     let (rows, columns) = match tiles.len() {
         0 | 1 => (1, 1),
         2 => (1, 2),
