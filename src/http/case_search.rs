@@ -7,7 +7,7 @@ use super::caller::Caller;
 use super::desk::{self, Offer};
 use super::error::HttpError;
 use super::state::AppState;
-use crate::store::{CaseRow, CaseSearch};
+use crate::store::{CaseRow, CaseSearch, FoundCases};
 use crate::vocab::{Pathway, SiteCode};
 
 /// What is looked for among.
@@ -119,6 +119,8 @@ pub(super) struct Found {
     pub rows: Vec<CaseRow>,
     /// Where the page after begins.
     pub next: Option<String>,
+    /// How many studies were searched, where the name fits more than are looked at.
+    pub only_latest: Option<u32>,
 }
 
 /// Looks.
@@ -133,7 +135,7 @@ pub(super) async fn find(
     let site: Option<SiteCode> =
         Some(search.site.as_str()).filter(|code| !code.is_empty()).map(str::parse).transpose()?;
     if site.as_ref().is_some_and(|site| !caller.may_see(site)) {
-        return Ok(Found { rows: Vec::new(), next: None });
+        return Ok(Found { rows: Vec::new(), next: None, only_latest: None });
     }
     if !search.q.trim().is_empty() {
         return by_patient(state, caller, search, pathway, site, limit).await;
@@ -147,14 +149,14 @@ pub(super) async fn find(
             let offer = Offer { pathway, site, arbitrations: wanted == Wanted::Settle, after };
             let rows = desk::offered_of(state, caller, offer, limit).await?;
             let next = rows.last().filter(|_| full(&rows)).map(|row| row.key().to_string());
-            Ok(Found { rows, next })
+            Ok(Found { rows, next, only_latest: None })
         }
         Wanted::Held => {
             let mut rows = Vec::new();
             for one in pathway.map_or_else(|| Pathway::ALL.to_vec(), |one| vec![one]) {
                 rows.extend(state.store.cases_in_state(one, "on_hold", &sites, None, limit).await?);
             }
-            Ok(Found { rows, next: None })
+            Ok(Found { rows, next: None, only_latest: None })
         }
         Wanted::Done => {
             let before = match search.from.split_once('~') {
@@ -170,7 +172,7 @@ pub(super) async fn find(
             rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
             let last = rows.last().filter(|_| full(&rows));
             let next = last.and_then(|row| Some(format!("{}~{}", row.concluded_at?, row.case_id)));
-            Ok(Found { rows, next })
+            Ok(Found { rows, next, only_latest: None })
         }
     }
 }
@@ -186,9 +188,9 @@ async fn by_patient(
     let skip: u32 = search.from.parse().unwrap_or(0);
     let sites = site.map_or_else(|| caller.sites.clone(), |site| [site].into());
     let wanted = CaseSearch { text: search.q.clone(), pathway, sites, skip };
-    let rows = state.store.search_cases(&wanted, limit).await?;
+    let FoundCases { rows, only_latest } = state.store.search_cases(&wanted, limit).await?;
     let full = rows.len() >= usize::try_from(limit).unwrap_or(usize::MAX);
-    Ok(Found { next: full.then(|| skip.saturating_add(limit).to_string()), rows })
+    Ok(Found { next: full.then(|| skip.saturating_add(limit).to_string()), rows, only_latest })
 }
 
 #[cfg(test)]

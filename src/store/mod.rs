@@ -54,7 +54,7 @@ pub use preferences::{Preferences, Targets};
 pub use quarantine::QuarantinedObject;
 pub use reading_sessions::{ReadingSession, SessionCase, SessionFilter};
 pub use reads::{FollowUpOrder, OwedOverrule, StoredAiResult, StoredRead};
-pub use search::CaseSearch;
+pub use search::{CaseSearch, FoundCases};
 pub use sessions::{Session, SignInFailures};
 pub use settings::Settings;
 pub use standing::{JobQueue, OutboxQueue, Standing};

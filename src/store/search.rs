@@ -10,15 +10,6 @@ use super::worklist::{SELECT, case_row_of, push_sites};
 use super::{CaseRow, Store, StoreError};
 use crate::vocab::{Pathway, SiteCode};
 
-/// Studies that are looked at for one search; a name that fits more is to be given in more words.
-const STUDIES_AT_MOST: i64 = 500;
-
-const BY_NUMBER: &str = "SELECT study_instance_uid FROM studies WHERE patient_id = $1 \
-     UNION SELECT study_instance_uid FROM studies WHERE accession_number = $1 LIMIT $2";
-
-const BY_NAME: &str = "SELECT study_instance_uid FROM studies WHERE LOWER(patient_name) LIKE $1 \
-     ORDER BY patient_name, study_instance_uid LIMIT $2";
-
 /// What is looked for.
 #[derive(Debug, Clone, Default)]
 pub struct CaseSearch {
@@ -32,19 +23,33 @@ pub struct CaseSearch {
     pub skip: u32,
 }
 
+/// Cases that fit a search.
+#[derive(Debug)]
+pub struct FoundCases {
+    /// The latest images first.
+    pub rows: Vec<CaseRow>,
+    /// How many studies were searched, where the name fits more than are looked at.
+    pub only_latest: Option<u32>,
+}
+
 impl Store {
     /// Cases whose patient or order fits, the latest images first. A whole patient ID or accession number is looked up
     /// first; a name is looked for where there is none.
-    pub async fn search_cases(&self, search: &CaseSearch, limit: u32) -> Result<Vec<CaseRow>, StoreError> {
+    pub async fn search_cases(&self, search: &CaseSearch, limit: u32) -> Result<FoundCases, StoreError> {
         let text = search.text.trim();
-        let mut studies = self.studies_by(BY_NUMBER, text).await?;
+        let mut only_latest = None;
+        let mut studies = self.studies_by_number(text).await?;
         if studies.is_empty()
             && let Some(pattern) = name_pattern(text)
         {
-            studies = self.studies_by(BY_NAME, &pattern).await?;
+            studies = self.studies_by_name(&pattern).await?;
+            if studies.len() > self.most_studies() {
+                only_latest = Some(self.settings.search_studies);
+                studies = self.latest_studies_by_name(&pattern, &search.sites).await?;
+            }
         }
         if studies.is_empty() {
-            return Ok(Vec::new());
+            return Ok(FoundCases { rows: Vec::new(), only_latest });
         }
         let mut statement = Statement::new(SELECT);
         statement.push("cases.superseded_by IS NULL AND cases.study_instance_uid IN (");
@@ -60,12 +65,50 @@ impl Store {
             .bind(i64::from(search.skip));
         // As many texts as there are numbers of studies: none of them is worth keeping prepared.
         let query = statement.build()?.persistent(false);
-        query.fetch_all(&self.reader).await?.iter().map(case_row_of).collect()
+        let rows = query.fetch_all(&self.reader).await?.iter().map(case_row_of).collect::<Result<_, _>>()?;
+        Ok(FoundCases { rows, only_latest })
     }
 
-    /// Studies by a query that takes a text and the most rows.
-    async fn studies_by(&self, query: &'static str, text: &str) -> Result<Vec<String>, StoreError> {
-        let rows = sqlx::query(query).bind(text).bind(STUDIES_AT_MOST).fetch_all(&self.reader).await?;
+    fn most_studies(&self) -> usize {
+        usize::try_from(self.settings.search_studies).unwrap_or(usize::MAX)
+    }
+
+    async fn studies_by_number(&self, number: &str) -> Result<Vec<String>, StoreError> {
+        let mut statement = Statement::new("SELECT study_instance_uid FROM studies WHERE patient_id = ");
+        statement.bind(number.to_owned());
+        statement.push(" UNION SELECT study_instance_uid FROM studies WHERE accession_number = ");
+        statement.bind(number.to_owned());
+        self.uids(statement, self.settings.search_studies).await
+    }
+
+    /// Out of the index of names alone, and one more than are looked at where there are more.
+    async fn studies_by_name(&self, pattern: &str) -> Result<Vec<String>, StoreError> {
+        let mut statement =
+            Statement::new("SELECT study_instance_uid FROM studies WHERE LOWER(patient_name) LIKE ");
+        statement.bind(pattern.to_owned()).push(" ORDER BY patient_name, study_instance_uid");
+        self.uids(statement, self.settings.search_studies.saturating_add(1)).await
+    }
+
+    /// Of a name that many have, the studies of the sites that were asked for, the latest first.
+    async fn latest_studies_by_name(
+        &self,
+        pattern: &str,
+        sites: &BTreeSet<SiteCode>,
+    ) -> Result<Vec<String>, StoreError> {
+        let mut statement =
+            Statement::new("SELECT study_instance_uid FROM studies WHERE LOWER(patient_name) LIKE ");
+        statement.bind(pattern.to_owned());
+        if !sites.is_empty() {
+            statement.push(" AND site IN (");
+            statement.bind_list(sites.iter().map(ToString::to_string)).push(")");
+        }
+        statement.push(" ORDER BY last_arrival_at DESC, study_instance_uid DESC");
+        self.uids(statement, self.settings.search_studies).await
+    }
+
+    async fn uids(&self, mut statement: Statement, most: u32) -> Result<Vec<String>, StoreError> {
+        statement.push(" LIMIT ").bind(i64::from(most));
+        let rows = statement.build()?.fetch_all(&self.reader).await?;
         rows.iter().map(|row| super::row::text(row, "study_instance_uid")).collect()
     }
 }

@@ -34,6 +34,8 @@ pub struct Settings {
     pub delivery_attempts: i64,
     /// Most rows that one page of any list holds.
     pub page_rows: u32,
+    /// Most studies that a search by name looks at: the latest.
+    pub search_studies: u32,
 }
 
 impl Default for Settings {
@@ -55,6 +57,7 @@ impl Default for Settings {
             // About two days: a weekend without the record loses nothing.
             delivery_attempts: 60,
             page_rows: 200,
+            search_studies: 500,
         }
     }
 }

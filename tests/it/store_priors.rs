@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use doubleread::store::{Store, StudyQuery};
+use doubleread::reading::ImageSet;
+use doubleread::store::{CaseSearch, Settings, Store, StudyQuery};
 use doubleread::vocab::Instance;
 
 use crate::on_each_database;
+use crate::store_cases::{image_set, open};
+use crate::store_database::now;
 use crate::store_instances::instance;
 
 /// A study of its own number, of patient P1 of the issuer NHS, born and taken on those days.
@@ -48,8 +51,7 @@ on_each_database! {
         assert_eq!(found(store, 1, &["van1"], 9).await, ["1.2.3.2", "1.2.3.11", "1.2.3.7"], "site rights");
         assert!(found(store, 8, &[], 9).await.is_empty());
         let held = "1.2.3.2".parse().unwrap();
-        let now = crate::store_database::now();
-        store.hold_study(&held, doubleread::store::HoldReason::ByHand, now).await.unwrap();
+        store.hold_study(&held, doubleread::store::HoldReason::ByHand, now()).await.unwrap();
         assert_eq!(found(store, 1, &["van1"], 9).await, ["1.2.3.11", "1.2.3.7"], "a held study is nobody's prior");
     }
 
@@ -100,5 +102,37 @@ on_each_database! {
         assert_eq!(find(StudyQuery { offset: 2, ..all() }).await, ["1.2.3.1"]);
         let uids = vec!["1.2.3.2".parse().unwrap(), "1.2.3.99".parse().unwrap()];
         assert_eq!(find(StudyQuery { study_instance_uids: uids, ..all() }).await, ["1.2.3.2"]);
+    }
+
+    async fn of_a_name_that_many_have_the_latest_studies_of_the_readers_sites_are_searched(database) {
+        let (store, at) = (&database.store, now());
+        let most = Settings::default().search_studies;
+        let common = |study: u32, name: &str, site: &str| taken(study, "20260302", |one| {
+            one.tags.patient_name = name.to_owned();
+            one.tags.patient_id = Some(format!("P{study}").parse().unwrap());
+            one.site = site.parse().unwrap();
+            one.received_at = one.received_at.plus_ms(i64::from(study));
+        });
+        // The oldest is the one of this reader's site, and the latest the last by name.
+        let mut all = vec![common(1, "Common^Amy", "van1")];
+        all.extend((2..=most + 1).map(|study| common(study, "Common^Ben", "south")));
+        all.push(common(most + 2, "Common^Zoe", "south"));
+        store.register(all).await.unwrap();
+        for study in [1, most + 2] {
+            let site = if study == 1 { "van1" } else { "south" };
+            let set = ImageSet { site: site.parse().unwrap(), ..image_set(study, 1, at) };
+            open(store, set, at).await;
+        }
+        let search = async |text: &str, sites: &[&str]| {
+            let sites = sites.iter().map(|site| site.parse().unwrap()).collect();
+            let wanted = CaseSearch { text: text.to_owned(), sites, ..CaseSearch::default() };
+            let found = store.search_cases(&wanted, 10).await.unwrap();
+            let studies: Vec<_> = found.rows.iter().map(|row| row.study_instance_uid.to_string()).collect();
+            (studies, found.only_latest)
+        };
+        let last = format!("1.2.3.{}", most + 2);
+        assert_eq!(search("common", &[]).await, (vec![last.clone()], Some(most)), "the oldest was not looked at");
+        assert_eq!(search("common", &["van1"]).await, (vec!["1.2.3.1".to_owned()], Some(most)));
+        assert_eq!(search("common zoe", &[]).await, (vec![last], None));
     }
 }

@@ -174,4 +174,7 @@ pub(super) struct CaseList {
     pub cases: Vec<CaseRowBody>,
     /// What to send as `after` for the page after this one.
     pub next: Option<String>,
+    /// There where the name that was looked for fits more studies than this: the latest ones alone were looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub only_latest: Option<u32>,
 }

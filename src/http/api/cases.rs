@@ -80,12 +80,12 @@ async fn list(
         let site = query.site.unwrap_or_default();
         let pathway = query.pathway.unwrap_or_default();
         let search = Search { q, pathway, site, from: query.after.unwrap_or_default(), ..Search::default() };
-        let Found { rows, next } = find(&state, &caller, &search, limit).await?;
+        let Found { rows, next, only_latest } = find(&state, &caller, &search, limit).await?;
         let mut cases = Vec::with_capacity(rows.len());
         for row in rows {
             cases.push(row_body(&state, row, reads).await?);
         }
-        return Ok(Json(CaseList { cases, next }));
+        return Ok(Json(CaseList { cases, next, only_latest }));
     }
     let wanted = query.state.as_deref().unwrap_or(if reads { "open" } else { "first_read" });
     let mut rows: Vec<CaseRow> = Vec::new();
@@ -121,7 +121,7 @@ async fn list(
     for row in rows {
         cases.push(row_body(&state, row, reads).await?);
     }
-    Ok(Json(CaseList { cases, next }))
+    Ok(Json(CaseList { cases, next, only_latest: None }))
 }
 
 async fn row_body(state: &AppState, row: CaseRow, reads: bool) -> Result<CaseRowBody, HttpError> {

@@ -55,6 +55,8 @@ struct WorklistPage {
     toast: Option<Toast>,
     tabs: Vec<Tab>,
     search: Search,
+    /// How many studies were searched, where the name fits more.
+    only_latest: Option<u32>,
     pathways: Vec<(&'static str, &'static str, bool)>,
     sites: Vec<(String, bool)>,
     lines: Vec<Line>,
@@ -71,7 +73,7 @@ pub(super) async fn show(
     Query(search): Query<Search>,
 ) -> Result<Response, HttpError> {
     let wanted = search.wanted();
-    let Found { rows, next } = find(&state, &caller, &search, state.settings.page_rows).await?;
+    let Found { rows, next, only_latest } = find(&state, &caller, &search, state.settings.page_rows).await?;
     let read = read_by(&state, &caller, &rows).await?;
     let mut lines = lines(&state, &look, rows).await?;
     for line in &mut lines {
@@ -105,6 +107,7 @@ pub(super) async fn show(
         words: if wanted == Wanted::Settle { "Settle" } else { "Open" },
         nothing: wanted.nothing(),
         search,
+        only_latest,
     })
 }
 
