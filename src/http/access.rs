@@ -117,6 +117,7 @@ pub const TABLE: &[Row] = &[
     post("/api/cases/{case_id}/await-priors", READERS),
     post("/api/cases/{case_id}/priors-arrived", READERS),
     post("/api/cases/{case_id}/reads", READERS),
+    post("/api/cases/{case_id}/reads/{read_id}/act", READERS),
     post("/api/cases/{case_id}/reads/{read_id}/change", READERS),
     post("/api/cases/{case_id}/reads/{read_id}/keep", READERS),
     post("/api/cases/{case_id}/reads/{read_id}/finalise", READERS),

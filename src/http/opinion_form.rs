@@ -6,7 +6,7 @@
 use std::str::FromStr;
 
 use super::error::HttpError;
-use super::opinions::Said;
+use super::opinions::{Said, too_long};
 use crate::vocab::{
     Assessment, BreastOpinion, ChestFinding, ChestOpinion, InvalidValue, MammoMark, MammoOpinion, MammoView,
     Mark, Opinion, Pathway, ViewRecall,
@@ -17,7 +17,7 @@ pub(super) const FINDING_ROWS: usize = 6;
 /// Marks that the form has rows for, per breast.
 pub(super) const MARK_ROWS: usize = 4;
 /// Longest comment, in characters; a comment is a line or two beside an opinion.
-const LONGEST_COMMENT: usize = 2_000;
+pub(super) const LONGEST_COMMENT: usize = 2_000;
 
 /// The fields of a form, in the order in which they came.
 #[derive(Debug, Clone, Default)]
@@ -62,10 +62,7 @@ impl Fields {
 pub(super) fn said(pathway: Pathway, fields: &Fields) -> Result<Said, HttpError> {
     let comment = fields.get("comment").unwrap_or_default().to_owned();
     if comment.chars().count() > LONGEST_COMMENT {
-        return Err(HttpError::Refused {
-            code: "comment_too_long",
-            message: format!("the comment is longer than {LONGEST_COMMENT} characters"),
-        });
+        return Err(too_long("comment"));
     }
     Ok(Said { opinion: opinion_of(pathway, fields)?, comment })
 }
@@ -87,7 +84,7 @@ pub(super) fn opinion_of(pathway: Pathway, fields: &Fields) -> Result<Opinion, H
     }
 }
 
-fn incomplete(message: &str) -> HttpError {
+pub(super) fn incomplete(message: &str) -> HttpError {
     HttpError::Refused { code: "opinion_incomplete", message: message.to_owned() }
 }
 

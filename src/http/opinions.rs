@@ -8,10 +8,11 @@ use std::collections::BTreeSet;
 use super::caller::Caller;
 use super::desk::{self, READS, RUNS};
 use super::error::HttpError;
+use super::opinion_form::LONGEST_COMMENT;
 use super::state::AppState;
 use crate::reading::{ClaimToken, Command, OverruleReason, ShownImage, check_sides};
 use crate::store::{Acted, StoredCase};
-use crate::vocab::{CaseId, Instance, Opinion, Pathway, ReadId, Side, UserId};
+use crate::vocab::{CaseId, FindingCode, Instance, Opinion, Pathway, ReadId, Side, SopInstanceUid, UserId};
 
 /// What is said, in codes and in words.
 pub(super) struct Said {
@@ -89,6 +90,30 @@ pub(super) async fn add(
         check(state, caller, case_id, &Said { opinion: opinion.clone(), comment: text.clone() }).await?;
     }
     desk::act(state, caller, RUNS, case_id, Command::Addendum { reason, text, opinion }).await
+}
+
+/// Has the second investigation ordered and the referrer told, beside the caller's read that counts.
+pub(super) async fn act_now(
+    state: &AppState,
+    caller: &Caller,
+    case_id: CaseId,
+    read: ReadId,
+    findings: BTreeSet<FindingCode>,
+    reason: String,
+    key_images: Vec<SopInstanceUid>,
+) -> Result<Acted, HttpError> {
+    if reason.chars().count() > LONGEST_COMMENT {
+        return Err(too_long("reason"));
+    }
+    desk::act(state, caller, READS, case_id, Command::ActNow { read, findings, reason, key_images }).await
+}
+
+/// Words that are too long to go beside an opinion.
+pub(super) fn too_long(what: &str) -> HttpError {
+    HttpError::Refused {
+        code: "comment_too_long",
+        message: format!("the {what} is longer than {LONGEST_COMMENT} characters"),
+    }
 }
 
 async fn check(state: &AppState, caller: &Caller, case_id: CaseId, said: &Said) -> Result<(), HttpError> {

@@ -7,9 +7,9 @@ use crate::post::{
     self, PatientRecord, Person, ReleasedCase, RepeatAsk, RepeatReason, SeriesRecord, StudyRecord, UrgentAct,
     Verification,
 };
-use crate::reading::{self, CaseState, Event, RecordedEvent};
+use crate::reading::{self, Asked, CaseState, Event, RecordedEvent};
 use crate::store::{MessageKind, MessageRow};
-use crate::vocab::{FindingCode, Instance, Opinion, Pathway, ReadId, SopInstanceUid, UserId};
+use crate::vocab::{FindingCode, Instance, Opinion, Pathway, ReadId, SopInstanceUid, Timestamp, UserId};
 
 /// What a message is made of.
 struct Facts {
@@ -29,11 +29,17 @@ impl Pipeline {
             (MessageKind::FhirReport, Some(Event::Released { source, outcome, .. })) => {
                 post::report_bundle(&self.released_case(&facts, *source, outcome).await?, systems)
             }
-            (MessageKind::UrgentMessage, Some(Event::UrgentActed { read, findings, .. })) => {
-                post::urgent_message(&self.urgent_act(&facts, *read, findings).await?, systems)
+            (MessageKind::UrgentMessage, Some(Event::UrgentActed { read, findings, asked, .. })) => {
+                post::urgent_message(
+                    &self.urgent_act(&facts, *read, findings, asked.as_ref()).await?,
+                    systems,
+                )
             }
-            (MessageKind::FollowUpOrder, Some(Event::UrgentActed { read, findings, .. })) => {
-                post::follow_up_order(&self.urgent_act(&facts, *read, findings).await?, systems)
+            (MessageKind::FollowUpOrder, Some(Event::UrgentActed { read, findings, asked, .. })) => {
+                post::follow_up_order(
+                    &self.urgent_act(&facts, *read, findings, asked.as_ref()).await?,
+                    systems,
+                )
             }
             (MessageKind::RepeatRequest, Some(Event::OrderReopened { read, inadequate, views })) => {
                 let reason = match (facts.state.set.pathway, inadequate) {
@@ -148,10 +154,13 @@ impl Pipeline {
         &self,
         facts: &Facts,
         read: ReadId,
-        findings: &[crate::vocab::FindingCode],
+        findings: &[FindingCode],
+        asked: Option<&Asked>,
     ) -> Result<UrgentAct, StageError> {
-        let (reader, at) = self.reader_of(&facts.state, read).await?;
-        let said = facts.state.read(read);
+        let (reader, counts_since) = self.reader_of(&facts.state, read).await?;
+        // The window of the order begins with the act, which may come later than the read.
+        let at = facts.events.last().map_or(counts_since, |recorded| recorded.entry.at);
+        let (reason, key_images) = why(&facts.state, read, findings, asked, at);
         let policy = self.store.policy(&facts.state.policy).await?;
         Ok(UrgentAct {
             case_id: facts.state.case_id,
@@ -163,8 +172,8 @@ impl Pipeline {
                 .filter(|recorded| matches!(recorded.entry.event, Event::UrgentActed { .. }))
                 .count(),
             findings: findings.to_vec(),
-            reason: said.map(|read| read.comment.clone()).unwrap_or_default(),
-            key_images: said.map(|read| key_images(&read.current, findings)).unwrap_or_default(),
+            reason,
+            key_images,
             at,
             due_by: reading::due_at(&policy, at),
             referrer: None,
@@ -174,11 +183,7 @@ impl Pipeline {
     }
 
     /// Who gave a read (of a panel, the first), and since when it counts.
-    async fn reader_of(
-        &self,
-        state: &CaseState,
-        read: ReadId,
-    ) -> Result<(Person, crate::vocab::Timestamp), StageError> {
+    async fn reader_of(&self, state: &CaseState, read: ReadId) -> Result<(Person, Timestamp), StageError> {
         let read = state.read(read).ok_or(StageError::Gone("read"))?;
         let user = read.authors.iter().find(|user| !read.dissent.contains(user));
         let user = user.or_else(|| read.authors.first()).ok_or(StageError::Gone("reader"))?;
@@ -211,6 +216,26 @@ fn series(instances: &[Instance]) -> Vec<SeriesRecord> {
         record.instances.push((instance.sop_instance_uid.clone(), instance.sop_class_uid.clone()));
     }
     by_uid.into_values().collect()
+}
+
+/// The words and the images that go along with an act: those that its author asked for, those of the addendum that set
+/// it off, or those of the read.
+fn why(
+    state: &CaseState,
+    read: ReadId,
+    findings: &[FindingCode],
+    asked: Option<&Asked>,
+    at: Timestamp,
+) -> (String, Vec<SopInstanceUid>) {
+    if let Some(asked) = asked {
+        return (asked.reason.clone(), asked.key_images.clone());
+    }
+    let amended = state.addenda.last().filter(|addendum| addendum.at == at);
+    if let Some((opinion, addendum)) = amended.and_then(|one| Some((one.opinion.as_ref()?, one))) {
+        return (addendum.text.clone(), key_images(opinion, findings));
+    }
+    let said = state.read(read);
+    said.map(|read| (read.comment.clone(), key_images(&read.current, findings))).unwrap_or_default()
 }
 
 /// Images on which a reader marked what is urgent, each once.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::vocab::{AiResult, CaseId, Opinion, ReadId, SopInstanceUid, UserId};
+use crate::vocab::{AiResult, CaseId, FindingCode, Opinion, ReadId, SopInstanceUid, UserId};
 
 use super::event::{ClaimToken, DeferReason, OverruleReason};
 
@@ -103,6 +103,17 @@ pub enum Command {
         note: String,
         /// Why, if it goes against the AI; then no reason is owed afterwards.
         overrule: Option<OverruleReason>,
+    },
+    /// Order the second investigation and tell the referrer, of findings of the own read that counts already (X7).
+    ActNow {
+        /// Which.
+        read: ReadId,
+        /// Findings of it.
+        findings: BTreeSet<FindingCode>,
+        /// Why, in words.
+        reason: String,
+        /// Images that show it.
+        key_images: Vec<SopInstanceUid>,
     },
     /// Say why the AI was overruled (M9).
     ReasonOverrule {

@@ -259,6 +259,9 @@ impl Draft<'_> {
                     Overrule::None | Overrule::Reasoned => Err(Refusal::NoReasonOwed),
                 }
             }
+            Command::ActNow { read, findings, reason, key_images } => {
+                self.act_now(actor, read, &findings, reason, key_images)
+            }
             Command::Release => self.release_by_hand(actor),
             Command::Addendum { reason, text, opinion } => self.add(actor, reason, text, opinion),
             Command::Reopen { reason } => self.reopen(actor, reason),
@@ -279,7 +282,7 @@ impl Draft<'_> {
     }
 
     /// The person, in a role that may read.
-    fn reader(&self, actor: &Actor) -> Result<(UserId, Role), Refusal> {
+    pub(super) fn reader(&self, actor: &Actor) -> Result<(UserId, Role), Refusal> {
         let (user, role) = actor.person().ok_or(Refusal::NotAPerson)?;
         if role.may_read() { Ok((user, role)) } else { Err(Refusal::RoleNotAllowed { role }) }
     }

@@ -7,7 +7,7 @@ use crate::vocab::{ChestOpinion, MammoOpinion, Opinion, ReadId, Timestamp};
 
 use super::actor::Actor;
 use super::discordance::compare_ai;
-use super::event::{DeferReason, Event, FollowUp, Slot};
+use super::event::{Event, Slot};
 use super::policy::{AiRole, Finalisation, Policy, ReleaseMode};
 use super::read::Read;
 use super::route::{Route, route};
@@ -86,35 +86,6 @@ impl<'a> Draft<'a> {
         for read in passed {
             self.follows(Event::ReadFinalised { read, by_window: true });
         }
-    }
-
-    /// Act, then review: nothing but doubt about who the patient is holds this up (X7).
-    fn act_on_urgent_findings(&mut self) {
-        if matches!(self.state.hold, Some(Hold::Deferred { reason: DeferReason::IdentityConflict, .. })) {
-            return;
-        }
-        let finalised: Vec<(ReadId, Opinion)> = self
-            .state
-            .reads
-            .iter()
-            .filter(|read| read.finalised_at.is_some())
-            .map(|read| (read.id, read.current.clone()))
-            .collect();
-        for (read, opinion) in finalised {
-            self.tell_of_urgent_findings(read, &opinion);
-        }
-    }
-
-    /// One message for each finding of the case, one CT for the case: a later read or an arbitration that
-    /// says the same sends nothing more.
-    fn tell_of_urgent_findings(&mut self, read: ReadId, opinion: &Opinion) {
-        let findings = self.state.urgent_findings_to_tell(opinion);
-        if findings.is_empty() {
-            return;
-        }
-        let follow_up =
-            if self.state.urgent_acted.is_empty() { FollowUp::CtSameDay } else { FollowUp::AlreadyOrdered };
-        self.follows(Event::UrgentActed { read, findings, follow_up });
     }
 
     /// One step of the route; whether the state changed.

@@ -114,6 +114,18 @@ coded_enum!(
     }
 );
 
+/// An order and a message that the author of a read asks for once it counts (PATHWAYS X7).
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Asked {
+    /// Who.
+    pub by: UserId,
+    /// Why, in words; it goes along with both.
+    pub reason: String,
+    /// Images that show it.
+    #[serde(default)]
+    pub key_images: Vec<SopInstanceUid>,
+}
+
 /// One image of a case.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct CaseImage {
@@ -328,6 +340,9 @@ pub enum Event {
         findings: Vec<FindingCode>,
         /// What was ordered.
         follow_up: FollowUp,
+        /// What its author asked for after it counted; absent where the urgent marks of the read did it by themselves.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        asked: Option<Asked>,
     },
     /// The case has an outcome (R17: from finalised human reads, always).
     Concluded {

@@ -22,6 +22,7 @@ mod route;
 mod sampler;
 mod sides;
 mod state;
+mod urgent;
 mod view;
 
 pub use actor::{Actor, Role};
@@ -34,7 +35,8 @@ pub use decide::{decide, is_offered, may_claim, open_case, renew_claim};
 pub use discordance::{Comparison, compare_ai, compare_reads};
 pub use draft::{Decided, NextStep, next_step, next_timer, open_slot};
 pub use event::{
-    CaseImage, ClaimToken, CompleteReason, DeferReason, Event, FollowUp, ImageSet, OverruleReason, Rule, Slot,
+    Asked, CaseImage, ClaimToken, CompleteReason, DeferReason, Event, FollowUp, ImageSet, OverruleReason,
+    Rule, Slot,
 };
 pub use policy::{
     AiAbsent, AiRole, ArbitrationOn, ClockSettings, Finalisation, Never, Policy, PolicyError, PolicyRef,
@@ -47,6 +49,7 @@ pub use replay::{Replayed, replay};
 pub use sampler::{OTHER_STRATUM, qa_number};
 pub use sides::{ShownImage, check_sides};
 pub use state::{AddendumNote, AiRecord, CaseState, Claim, Conclusion, FoldError, Hold, Overrule, QaDraw};
+pub use urgent::ActOffer;
 pub use view::{
     AiShown, AiStatus, AssistedView, BlindView, CaseView, LockedView, OwnClaim, OwnRead, RevealedView,
     StudyStatusView, may_see_events, sees_everything, study_status, view_for,

@@ -106,6 +106,12 @@ pub enum Refusal {
     /// No such read of the actor.
     #[error("you have no such read on this case")]
     NoSuchRead,
+    /// The own read has no such finding, or the outcome went against it.
+    #[error("that is no finding of your read that stands")]
+    NoSuchFinding,
+    /// It was acted on (X7: once for each finding of a case).
+    #[error("the referrer has been told of that already")]
+    AlreadyTold,
     /// The id of a read is in use.
     #[error("a read with that id is there already")]
     ReadIdTaken,
@@ -179,6 +185,8 @@ impl Refusal {
             Refusal::SidesContradict { .. } => "sides_contradict",
             Refusal::OpinionIncomplete { .. } => "opinion_incomplete",
             Refusal::NoSuchRead => "no_such_read",
+            Refusal::NoSuchFinding => "no_such_finding",
+            Refusal::AlreadyTold => "already_told",
             Refusal::ReadIdTaken => "read_id_taken",
             Refusal::AlreadyFinal => "already_final",
             Refusal::RevealOff => "reveal_off",

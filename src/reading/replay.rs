@@ -113,7 +113,7 @@ impl Lab<'_> {
             | Event::Reopened { .. }
             | Event::Superseded { .. } => self.apply(event),
             Event::CaseOpened { .. } => Err(FoldError::OpenedTwice),
-            // Claims route nothing; the rest was decided by rules or clock, which decide anew.
+            // Claims and acts on findings route nothing; the rest was decided by rules or clock, which decide anew.
             Event::Claimed { .. }
             | Event::ClaimReleased { .. }
             | Event::ClaimExpired { .. }

@@ -5,8 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::vocab::{
-    AiResult, CaseId, ChestFinding, FindingCode, Laterality, MammoView, Opinion, Pathway, ReadId,
-    SopInstanceUid, Timestamp, UserId,
+    AiResult, CaseId, FindingCode, Laterality, MammoView, Opinion, Pathway, ReadId, SopInstanceUid,
+    Timestamp, UserId,
 };
 
 use super::event::{ClaimToken, DeferReason, Event, ImageSet, Rule, Slot};
@@ -173,8 +173,8 @@ pub struct CaseState {
     pub third_due: Option<Rule>,
     /// Whether an arbitration is to settle it, and why.
     pub arbitration_due: Option<Rule>,
-    /// Urgent findings, with their sides, that the referrer was told of (X7).
-    pub urgent_acted: BTreeSet<(FindingCode, Option<Laterality>)>,
+    /// Findings, with their sides, that the referrer was told of, and the read in whose name (X7).
+    pub urgent_acted: BTreeMap<(FindingCode, Option<Laterality>), ReadId>,
     /// The outcome that stands.
     pub conclusion: Option<Conclusion>,
     /// Outcomes so far, also those of before a reopening.
@@ -237,7 +237,7 @@ impl CaseState {
             raised: false,
             third_due: None,
             arbitration_due: None,
-            urgent_acted: BTreeSet::new(),
+            urgent_acted: BTreeMap::new(),
             conclusion: None,
             conclusions: 0,
             releases: 0,
@@ -338,19 +338,8 @@ impl CaseState {
             }
             Event::ThirdReadDue { rule } => self.third_due = Some(*rule),
             Event::ArbitrationDue { rule } => self.arbitration_due = Some(*rule),
-            Event::UrgentActed { read, findings, .. } => {
-                // An addendum acts in the name of the read behind the outcome that it amends.
-                let amended = self.conclusion.as_ref().map(|standing| &standing.outcome);
-                let told: Vec<_> = self
-                    .read(*read)
-                    .map(|read| &read.current)
-                    .into_iter()
-                    .chain(amended)
-                    .flat_map(Opinion::urgent_findings)
-                    .filter(|finding| findings.contains(&finding.code))
-                    .map(|finding| (finding.code, finding.side))
-                    .collect();
-                self.urgent_acted.extend(told);
+            Event::UrgentActed { read, findings, asked, .. } => {
+                self.note_urgent_act(*read, findings, asked.is_some());
             }
             Event::Concluded { number, outcome, sources, rule, ai_overruled } => {
                 self.claim = None;
@@ -408,17 +397,6 @@ impl CaseState {
     /// The read in a slot, whether it counts yet or not.
     pub fn read_in(&self, slot: Slot) -> Option<&Read> {
         self.reads.iter().find(|read| read.slot == slot)
-    }
-
-    /// The urgent findings of an opinion that the referrer was not told of yet (X7): neither on that
-    /// side nor without a side.
-    pub fn urgent_findings_to_tell(&self, opinion: &Opinion) -> Vec<FindingCode> {
-        let told = |finding: &&ChestFinding| {
-            self.urgent_acted.iter().any(|(code, side)| {
-                *code == finding.code && (side.is_none() || finding.side.is_none() || *side == finding.side)
-            })
-        };
-        opinion.urgent_findings().filter(|finding| !told(finding)).map(|finding| finding.code).collect()
     }
 
     /// The first, second or third read that this person gave (R1: at most one).

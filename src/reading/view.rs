@@ -13,6 +13,7 @@ use super::event::{ClaimToken, ImageSet};
 use super::policy::{AiRole, Policy, PolicyRef, RevealMode};
 use super::read::{Read, ReadVersion};
 use super::state::{AddendumNote, CaseState, Conclusion, Overrule};
+use super::urgent::ActOffer;
 
 /// What a reader has of a case before the own opinion is locked.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
@@ -87,6 +88,8 @@ pub struct LockedView {
     pub own: OwnRead,
     /// Whether they may ask to see the rest.
     pub may_reveal: bool,
+    /// What they may still order and tell the referrer of (X7).
+    pub may_act: Option<ActOffer>,
 }
 
 /// The AI's result as it is shown.
@@ -125,6 +128,8 @@ pub struct RevealedView {
     pub addenda: Vec<AddendumNote>,
     /// Whether the outcome has left for the record.
     pub released: bool,
+    /// What this person may still order and tell the referrer of (X7).
+    pub may_act: Option<ActOffer>,
 }
 
 /// What one person may see of a case.
@@ -161,6 +166,15 @@ impl CaseView {
         }
     }
 
+    /// What this person may still order and tell the referrer of.
+    pub fn may_act(&self) -> Option<&ActOffer> {
+        match self {
+            CaseView::Blind(_) | CaseView::Assisted(_) => None,
+            CaseView::Locked(view) => view.may_act.as_ref(),
+            CaseView::Revealed(view) => view.may_act.as_ref(),
+        }
+    }
+
     /// The AI's result, where this person may see it (for overlays).
     pub fn ai(&self) -> Option<&AiShown> {
         match self {
@@ -176,7 +190,8 @@ pub fn view_for(user: UserId, role: Role, state: &CaseState, policy: &Policy) ->
     let case = blind_view(user, state, policy);
     let own = state.own_read(user);
     if sees_everything(user, role, state) {
-        return CaseView::Revealed(Box::new(revealed_view(case, own, state, policy)));
+        let may_act = state.act_offer(user, true).filter(|_| role.may_read());
+        return CaseView::Revealed(Box::new(revealed_view(case, own, may_act, state, policy)));
     }
     if let Some(own) = own {
         let may_reveal = policy.reveal != RevealMode::Off && state.superseded_by.is_none();
@@ -184,6 +199,7 @@ pub fn view_for(user: UserId, role: Role, state: &CaseState, policy: &Policy) ->
             case,
             own: own_read(own, state, policy),
             may_reveal,
+            may_act: state.act_offer(user, false),
         }));
     }
     match policy.reveal {
@@ -243,7 +259,13 @@ fn own_read(read: &Read, state: &CaseState, policy: &Policy) -> OwnRead {
     }
 }
 
-fn revealed_view(case: BlindView, own: Option<&Read>, state: &CaseState, policy: &Policy) -> RevealedView {
+fn revealed_view(
+    case: BlindView,
+    own: Option<&Read>,
+    may_act: Option<ActOffer>,
+    state: &CaseState,
+    policy: &Policy,
+) -> RevealedView {
     RevealedView {
         case,
         own: own.map(|read| own_read(read, state, policy)),
@@ -255,6 +277,7 @@ fn revealed_view(case: BlindView, own: Option<&Read>, state: &CaseState, policy:
         overrule: state.overrule,
         addenda: state.addenda.clone(),
         released: state.released,
+        may_act,
     }
 }
 

@@ -266,7 +266,7 @@ async fn project_event(
             .execute(connection)
             .await?;
         }
-        Event::UrgentActed { read, findings, follow_up } => {
+        Event::UrgentActed { read, findings, follow_up, .. } => {
             if *follow_up == FollowUp::AlreadyOrdered {
                 return Ok(());
             }

@@ -12,6 +12,18 @@ struct World {
     ai: AiOutcome,
     score: f64,
     first: serde_json::Value,
+    /// A finding that the first reader acts on afterwards (X7).
+    acts_on: Option<&'static str>,
+}
+
+impl World {
+    fn of(ai: AiOutcome, score: f64, first: serde_json::Value) -> Self {
+        World { ai, score, first, acts_on: None }
+    }
+
+    fn policy(&self) -> &'static str {
+        if self.first["pathway"] == "chest" { "chest-verify" } else { "mammo-ai-second" }
+    }
 }
 
 /// Every answer that the second reader can get of the case before the lock, less what is random in every world.
@@ -19,16 +31,24 @@ async fn seen_in(world: World) -> Vec<(String, String)> {
     let service = Service::start().await;
     let other = service.person("anna", &[Role::Reader]).await;
     let own = service.person("ben", &[Role::Reader, Role::Radiographer, Role::Lead]).await;
-    let made = make_case(&service, 1, "mammo-ai-second").await;
+    let made = make_case(&service, 1, world.policy()).await;
     let mut anna = service.signed_in("anna").await;
     let case = anna.post("/api/cases/next", json!({})).await.json();
     service.clock.advance_ms(10_000);
     let path = format!("/api/cases/{}/reads", made.case_id);
     let first = json!({"claim_token": case["claim_token"], "opinion": world.first});
-    assert_eq!(anna.post(&path, first).await.status, StatusCode::OK);
+    let locked = anna.post(&path, first).await;
+    assert_eq!(locked.status, StatusCode::OK);
     ai(&service, &made, world.ai, world.score).await;
     service.clock.advance_ms(61 * 60_000);
     tick(&service, &made).await;
+    if let Some(code) = world.acts_on {
+        let read = locked.json()["case"]["own"]["id"].as_str().unwrap().to_owned();
+        let act = json!({"findings": [code], "reason": "now"});
+        let mut anna = service.signed_in("anna").await;
+        let acted = anna.post(&format!("{path}/{read}/act"), act).await;
+        assert_eq!(acted.status, StatusCode::OK, "{}", acted.text);
+    }
 
     let mut ben = service.signed_in("ben").await;
     let mut answers = Vec::new();
@@ -103,12 +123,33 @@ async fn s09_a_second_reader_sees_the_same_bytes_in_every_world() {
     let refusal = NotProcessed { reason: NotProcessedReason::Implant, detail: String::new() };
     let fault = QualityFault { view: None, reason: NotProcessedReason::Clipped, detail: String::new() };
     let worlds = [
-        World { ai: AiOutcome::Abnormal, score: 0.9, first: normal.clone() },
-        World { ai: AiOutcome::Normal, score: 0.1, first: recall.clone() },
-        World { ai: AiOutcome::Abnormal, score: 0.9, first: recall.clone() },
-        World { ai: AiOutcome::NotProcessed(refusal), score: 0.0, first: normal.clone() },
-        World { ai: AiOutcome::QualityFail { faults: vec![fault] }, score: 0.0, first: recall },
+        World::of(AiOutcome::Abnormal, 0.9, normal.clone()),
+        World::of(AiOutcome::Normal, 0.1, recall.clone()),
+        World::of(AiOutcome::Abnormal, 0.9, recall.clone()),
+        World::of(AiOutcome::NotProcessed(refusal), 0.0, normal.clone()),
+        World::of(AiOutcome::QualityFail { faults: vec![fault] }, 0.0, recall),
     ];
+    compare(worlds).await;
+}
+
+#[tokio::test]
+async fn s09_x7_a_second_reader_sees_nothing_of_what_the_first_one_ordered() {
+    let normal = json!({"pathway": "chest", "opinion": "normal"});
+    let mass = |urgent: bool| {
+        json!({"pathway": "chest", "opinion": "abnormal", "findings": [{"code": "mass", "side": "left", "zone": null,
+            "confidence": null, "urgent": urgent, "mark": null}]})
+    };
+    let worlds = [
+        World::of(AiOutcome::Abnormal, 0.9, normal),
+        World::of(AiOutcome::Normal, 0.1, mass(false)),
+        World::of(AiOutcome::Normal, 0.1, mass(true)),
+        World { acts_on: Some("mass"), ..World::of(AiOutcome::Normal, 0.1, mass(false)) },
+    ];
+    compare(worlds).await;
+}
+
+/// Every answer is the same in every world.
+async fn compare<const N: usize>(worlds: [World; N]) {
     let mut seen = Vec::new();
     for world in worlds {
         seen.push(seen_in(world).await);

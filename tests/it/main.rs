@@ -9,6 +9,7 @@ mod infer_fixture;
 mod infer_models;
 mod model_cli;
 mod model_parity;
+mod http_acts;
 mod http_arrivals;
 mod http_blindness;
 mod http_display;

@@ -15,7 +15,7 @@ use crate::http::opinions::{self, Said, Settlement};
 use crate::http::panel::{Panel, Signature, signed};
 use crate::http::state::AppState;
 use crate::reading::{ClaimToken, Command, OverruleReason};
-use crate::vocab::{Opinion, ReadId};
+use crate::vocab::{FindingCode, Opinion, ReadId, SopInstanceUid};
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
@@ -25,6 +25,7 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(finalise))
         .routes(routes!(reveal))
         .routes(routes!(arbitrate))
+        .routes(routes!(act_now))
         .routes(routes!(overrule))
         .routes(routes!(addendum))
         .routes(routes!(reopen))
@@ -177,6 +178,37 @@ async fn arbitrate(
     let said = Said { opinion: new.opinion, comment: new.note };
     let settlement = Settlement { said, authors, dissent, overrule: new.overrule };
     let acted = opinions::settle(&state, &caller, case_id, new.claim_token, settlement).await?;
+    body(&state, &caller, &acted.case).await
+}
+
+/// An order and a message beside a read that counts.
+#[derive(serde::Deserialize, ToSchema)]
+struct NewAct {
+    /// Codes of findings of that read (`may_act` of the case lists those that are left).
+    #[schema(value_type = Vec<String>)]
+    findings: std::collections::BTreeSet<FindingCode>,
+    /// Why, in words; it goes along with both.
+    reason: String,
+    /// SOP Instance UIDs of images that show it.
+    #[serde(default)]
+    #[schema(value_type = Vec<String>)]
+    key_images: Vec<SopInstanceUid>,
+}
+
+/// Orders a CT of the chest for the same day and tells the referrer, of findings of the caller's read that counts; once
+/// for each finding of a case, with one CT for the case. A second read neither holds it up nor sees it.
+#[utoipa::path(post, path = "/api/cases/{case_id}/reads/{read_id}/act", tag = "reads",
+    params(("case_id" = String, Path), ("read_id" = String, Path)), request_body = NewAct,
+    responses((status = 200, body = CaseBody), (status = 422, body = ErrorBody)))]
+async fn act_now(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path((case_id, read_id)): Path<(String, String)>,
+    Json(new): Json<NewAct>,
+) -> Result<Json<CaseBody>, HttpError> {
+    let (case_id, read) = ids(&case_id, &read_id)?;
+    let NewAct { findings, reason, key_images } = new;
+    let acted = opinions::act_now(&state, &caller, case_id, read, findings, reason, key_images).await?;
     body(&state, &caller, &acted.case).await
 }
 

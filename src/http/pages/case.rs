@@ -7,6 +7,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 
+use super::acts_on_findings::{ActForm, act_form, acted};
 use super::case_banner::{Banner, banner};
 use super::films::{self, Films};
 use super::frame::{Frame, Look};
@@ -24,7 +25,7 @@ use crate::http::reading_sessions::progress;
 use crate::http::state::AppState;
 use crate::http::words;
 use crate::reading::{CaseView, DeferReason, OverruleReason};
-use crate::store::{MessageKind, StoredCase};
+use crate::store::StoredCase;
 use crate::vocab::{CaseId, Role};
 
 /// A short message at the top of a page.
@@ -82,6 +83,8 @@ struct CasePage {
     own: Option<OwnBox>,
     /// What an urgent finding has set off, as far as this person may know.
     acted: Vec<String>,
+    /// By which the author of a read that counts may set it off now.
+    act: Option<ActForm>,
     may_reveal: bool,
     change: Option<OpinionForm>,
     change_open: bool,
@@ -152,6 +155,7 @@ fn said_words(said: &str) -> Option<&'static str> {
         "deferred" => "Put aside. It is in no queue until someone undoes that.",
         "back" => "Back in the queue.",
         "priors" => "Waiting for earlier images.",
+        "acted" => "Done: the second investigation is ordered and the referrer is being told.",
         "reason" => "The reason is recorded.",
         "addendum" => "The addendum is recorded.",
         "reopened" => "The case is open again for a fresh person or a panel.",
@@ -270,6 +274,7 @@ async fn case_page(
         form.at = "change-";
         form
     });
+    let acted = acted(state, look, view).await?;
     let show_films = claimed || own_locked || revealed;
     let films = show_films.then(|| films::hang(view, subject));
     Ok(CasePage {
@@ -296,7 +301,8 @@ async fn case_page(
         may_open: !claimed && opening.is_ok(),
         why_not: opening.err().filter(|_| !claimed).map(|refusal| words::capital(&refusal.to_string())),
         form,
-        acted: acted(state, look, view).await?,
+        act: act_form(view, subject, &fields, acted.ordered),
+        acted: acted.lines,
         own,
         may_reveal,
         change,
@@ -315,34 +321,6 @@ async fn case_page(
         case_id,
         frame,
     })
-}
-
-/// What urgent findings of this case have set off (PATHWAYS X7): of the own read, and of all once all are shown.
-async fn acted(state: &AppState, look: &Look, view: &CaseView) -> Result<Vec<String>, HttpError> {
-    let (own, all) = match view {
-        CaseView::Blind(_) | CaseView::Assisted(_) => return Ok(Vec::new()),
-        CaseView::Locked(view) => (Some(view.own.id), false),
-        CaseView::Revealed(view) => (view.own.as_ref().map(|own| own.id), true),
-    };
-    let case_id = view.case().case_id;
-    let theirs = |read| all || own == Some(read);
-    let mut lines = Vec::new();
-    for order in state.store.follow_up_orders(case_id).await? {
-        if theirs(order.read_id) {
-            lines.push(format!("CT of the chest ordered for today, {}", look.time(order.ordered_at)));
-        }
-    }
-    for message in state.store.messages_of_case(case_id).await? {
-        let urgent = message.kind == MessageKind::UrgentMessage && message.source_read.is_some_and(theirs);
-        if urgent {
-            lines.push(match (message.delivered_at, message.dead_at) {
-                (Some(at), _) => format!("Urgent message to the referrer accepted, {}", look.time(at)),
-                (None, Some(_)) => "The urgent message could not be delivered: ring the referrer".to_owned(),
-                (None, None) => "Urgent message to the referrer on its way".to_owned(),
-            });
-        }
-    }
-    Ok(lines)
 }
 
 /// One word for how much of a case is shown.

@@ -12,13 +12,13 @@ use super::sessions::next_path;
 use crate::http::caller::{Caller, ClientAddress};
 use crate::http::desk::{self, READS, RUNS};
 use crate::http::error::HttpError;
-use crate::http::opinion_form::{Fields, said};
+use crate::http::opinion_form::{Fields, incomplete, said};
 use crate::http::opinions::{self, Settlement};
 use crate::http::panel::{Panel, signatures, signed};
 use crate::http::state::AppState;
 use crate::http::words;
 use crate::reading::Command;
-use crate::vocab::{CaseId, Role};
+use crate::vocab::{CaseId, FindingCode, Role, SopInstanceUid};
 
 type Form = axum::Form<Vec<(String, String)>>;
 
@@ -144,12 +144,34 @@ pub(super) async fn act(
 ) -> Result<Response, HttpError> {
     let (case_id, fields) = (id(&case_id)?, Fields(fields));
     let result = async {
+        if fields.get("act") == Some("act_now") {
+            return act_now(&state, &caller, case_id, &fields).await;
+        }
         let (roles, command, path) = wish(case_id, &fields)?;
         desk::act(&state, &caller, roles, case_id, command).await?;
         Ok(path)
     }
     .await;
     or_again(&state, &look, &caller, case_id, fields, result).await
+}
+
+/// Orders the second investigation and tells the referrer, beside the own read that counts.
+async fn act_now(
+    state: &AppState,
+    caller: &Caller,
+    case_id: CaseId,
+    fields: &Fields,
+) -> Result<String, HttpError> {
+    let findings = fields.all("finding").map(str::parse).collect::<Result<BTreeSet<FindingCode>, _>>()?;
+    if findings.is_empty() {
+        return Err(incomplete("choose the finding that it is for"));
+    }
+    let key_images = fields.all("key_image").filter(|uid| !uid.is_empty()).map(str::parse);
+    let key_images = key_images.collect::<Result<Vec<SopInstanceUid>, _>>()?;
+    let reason = fields.get("reason").unwrap_or_default().to_owned();
+    let read = fields.need("read")?;
+    opinions::act_now(state, caller, case_id, read, findings, reason, key_images).await?;
+    Ok(format!("/cases/{case_id}?said=acted"))
 }
 
 /// The command that a form asks for, the roles that it is asked in, and the page after it.

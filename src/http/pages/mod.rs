@@ -1,5 +1,6 @@
 //! Server-rendered pages for people; usable without a script and without a mouse.
 
+mod acts_on_findings;
 pub(super) mod arrivals;
 mod audit;
 mod case;

@@ -9,6 +9,7 @@ mod replay;
 mod rules;
 mod rules_after;
 mod sides;
+mod urgent;
 mod views;
 
 use std::collections::BTreeSet;

@@ -18,6 +18,7 @@ enum Act {
     Leave(u8, u8),
     Hold(u8, u8),
     After(u8, u8),
+    Order(u8, u8),
     Supersede,
 }
 
@@ -34,6 +35,7 @@ fn act() -> impl Strategy<Value = Act> {
         1 => (reader(), 0..2_u8).prop_map(|(n, k)| Act::Leave(n, k)),
         2 => (reader(), 0..8_u8).prop_map(|(n, k)| Act::Hold(n, k)),
         2 => (reader(), 0..5_u8).prop_map(|(n, k)| Act::After(n, k)),
+        2 => (reader(), 0..3_u8).prop_map(|(n, k)| Act::Order(n, k)),
         1 => prop_oneof![9 => Just(Act::Wait(1)), 1 => Just(Act::Supersede)],
     ]
 }
@@ -172,6 +174,16 @@ fn perform(play: &mut Play, act: &Act, fresh: u128) {
             };
             let _ = play.ask(&lead(number(n)), command);
         }
+        Act::Order(n, kind) => {
+            let Some(own) = play.state.reads.iter().rev().find(|read| read.is_by(user(number(n)))) else {
+                return;
+            };
+            let both = [FindingCode::Pneumothorax, FindingCode::Nodule];
+            let findings = both.into_iter().skip(usize::from(*kind % 2)).collect();
+            let command =
+                Command::ActNow { read: own.id, findings, reason: "now".into(), key_images: Vec::new() };
+            let _ = play.ask(&reader(number(n)), command);
+        }
         Act::Supersede => {
             let _ = play.ask(&Actor::System, Command::Supersede { by_case: CaseId::from_number(2) });
         }
@@ -181,7 +193,7 @@ fn perform(play: &mut Play, act: &Act, fresh: u128) {
 /// R17, X9: every outcome, release and urgent act comes from a finalised human read, at that moment.
 fn check_sources(events: &[(Timestamp, Actor, Event)]) {
     let mut finalised = BTreeSet::new();
-    let mut concluded = false;
+    let (mut concluded, mut ordered) = (false, false);
     for (_, _, event) in events {
         match event {
             Event::ReadFinalised { read, .. } => {
@@ -193,7 +205,11 @@ fn check_sources(events: &[(Timestamp, Actor, Event)]) {
             }
             Event::Reopened { .. } => concluded = false,
             Event::Released { source, .. } => assert!(concluded && finalised.contains(source)),
-            Event::UrgentActed { read, .. } => assert!(finalised.contains(read)),
+            Event::UrgentActed { read, follow_up, .. } => {
+                assert!(finalised.contains(read));
+                assert_eq!(*follow_up == FollowUp::CtSameDay, !ordered, "one CT for the case");
+                ordered = true;
+            }
             _ => {}
         }
     }

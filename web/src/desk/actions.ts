@@ -21,6 +21,7 @@ const ACTIONS: [string, string, string][] = [
   ["opinion.undo", "z", "One step back: look at the read before and change it"],
   ["opinion.compare", "c", "Compare with the AI and earlier reads"],
   ["opinion.keep", "k", "Keep my opinion"],
+  ["opinion.act", "u", "Order a CT for today and tell the referrer"],
   ["case.next", "g", "Go on to the next case"],
   ["images.acknowledge", "a", "I have looked at all images"],
 ];
