@@ -181,6 +181,8 @@ pub struct FrameAttributes {
     pub voi_lut: Option<VoiTable>,
     /// Millimetres between rows and between columns (Imager Pixel Spacing or Pixel Spacing).
     pub pixel_spacing_mm: Option<(f64, f64)>,
+    /// Height of a pixel over its width: Pixel Aspect Ratio (0028,0034), or what the spacing comes to.
+    pub pixel_height_over_width: Option<f64>,
 }
 
 /// Why an image was not rendered.

@@ -58,6 +58,7 @@ pub fn raw_frame(path: &Path, frame: u32, limits: &Limits) -> Result<RawFrame, R
         pixel_padding_range: sent.padding,
         voi_lut: attributes.voi_lut.as_ref().map(VoiTable::of),
         pixel_spacing_mm: attributes.pixel_spacing_mm,
+        pixel_height_over_width: attributes.pixel_height_over_width,
     };
     Ok(RawFrame { attributes, samples: bytes })
 }

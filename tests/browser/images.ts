@@ -18,13 +18,29 @@ export interface Expected {
   greys: string;
 }
 
+/** An image of several frames, or of pixels that are not square. */
+export interface Shape {
+  uid: string;
+  file: string;
+  /** Greys of each frame, base64. */
+  greys?: string[];
+}
+
+/** What was written. */
+export interface Images {
+  folder: string;
+  expected: Map<string, Expected>;
+  shapes: Record<"frames" | "ratio" | "spacing", Shape>;
+}
+
 /** Writes the files into a folder of their own; needs the Python of `make peers`. */
-export function makeImages(): { folder: string; expected: Map<string, Expected> } {
+export function makeImages(): Images {
   const folder = mkdtempSync(join(tmpdir(), "pixels-"));
   const python = join(repository, ".venv", "bin", "python");
   execFileSync(python, [join(repository, "tests", "browser", "pixels", "make.py"), folder], { stdio: "pipe" });
   const expected = JSON.parse(readFileSync(join(folder, "expected.json"), "utf8")) as Record<string, Expected>;
-  return { folder, expected: new Map(Object.entries(expected)) };
+  const shapes = JSON.parse(readFileSync(join(folder, "shapes.json"), "utf8")) as Images["shapes"];
+  return { folder, expected: new Map(Object.entries(expected)), shapes };
 }
 
 /** The tile of an image. */

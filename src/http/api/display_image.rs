@@ -16,6 +16,7 @@ use crate::vocab::{AiResult, ChestOpinion, MammoOpinion, Mark, Opinion, Spacing,
 /// A rectangle of the AI.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct RegionBody {
+    frame: u32,
     x: f64,
     y: f64,
     width: f64,
@@ -28,6 +29,7 @@ pub(super) struct RegionBody {
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct HeatMapBody {
     url: String,
+    frame: u32,
     x: f64,
     y: f64,
     width: f64,
@@ -37,6 +39,7 @@ pub(super) struct HeatMapBody {
 /// A rectangle of a reader.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct MarkBody {
+    frame: u32,
     x: f64,
     y: f64,
     width: f64,
@@ -135,7 +138,7 @@ pub(super) fn image_body(shown: &Shown<'_>, case: &BlindView, drawn: &Drawn) -> 
     let (tags, uid) = (&instance.tags, &instance.sop_instance_uid);
     let spacing = Spacing::of(tags);
     let (date, time) = shown.taken();
-    let here = |mark: &Mark| mark.sop_instance_uid == *uid && mark.frame <= 1;
+    let here = |mark: &Mark| mark.sop_instance_uid == *uid;
     let view = match shown.mammo() {
         Some(view) => Some(view.to_string()),
         None => Some(words::plain(tags.view_position.trim())).filter(|view| !view.is_empty()),
@@ -168,6 +171,7 @@ pub(super) fn image_body(shown: &Shown<'_>, case: &BlindView, drawn: &Drawn) -> 
             .and_then(|ai| ai.heat_maps.iter().find(|map| map.place.sop_instance_uid == *uid))
             .map(|map| HeatMapBody {
                 url: format!("/api/instances/{uid}/heat-map"),
+                frame: map.place.frame.max(1),
                 x: map.place.x,
                 y: map.place.y,
                 width: map.place.width,
@@ -182,11 +186,20 @@ pub(super) fn image_body(shown: &Shown<'_>, case: &BlindView, drawn: &Drawn) -> 
 
 fn region_body(mark: &Mark, score: f64) -> RegionBody {
     let words = format!("AI {}", words::score(score));
-    RegionBody { x: mark.x, y: mark.y, width: mark.width, height: mark.height, score, words }
+    RegionBody {
+        frame: mark.frame.max(1),
+        x: mark.x,
+        y: mark.y,
+        width: mark.width,
+        height: mark.height,
+        score,
+        words,
+    }
 }
 
 fn mark_body(mark: &Mark, said: &str, reader: &str) -> MarkBody {
     MarkBody {
+        frame: mark.frame.max(1),
         x: mark.x,
         y: mark.y,
         width: mark.width,

@@ -112,13 +112,22 @@ fn film(tile: &Tile, note: &str, shown: Option<&Shown<'_>>, ai: Option<&AiResult
         source: format!("/api/instances/{uid}/rendered?frame=1"),
         class,
         fit,
-        note: note.to_owned(),
+        note: with_frames(note, tags.frames),
         columns: tags.columns.max(1),
         rows: tags.rows.max(1),
         overlays: here.map(|region| overlay(region, tags.rows)).collect(),
         heat: ai
             .and_then(|ai| ai.heat_maps.iter().find(|map| map.place.sop_instance_uid == *uid))
             .map(heat_of),
+    }
+}
+
+/// The note of a film, which shows the first frame alone.
+fn with_frames(note: &str, frames: u32) -> String {
+    match (note, frames) {
+        (_, 0 | 1) => note.to_owned(),
+        ("", _) => format!("frame 1 of {frames}, the others are not shown here"),
+        (_, _) => format!("{note}; frame 1 of {frames}, the others are not shown here"),
     }
 }
 

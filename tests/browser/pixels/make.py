@@ -2,7 +2,8 @@
 
 Writes one study of synthetic DICOM files into a folder, and `expected.json` beside them: for each SOP Instance UID what
 kind it is, its columns and rows, and its greys (0 to 255, base64) as pydicom and numpy compute them from the standard.
-`broken.dcm` is one more image of that study, which can't be decoded. Nothing here knows how the viewer works.
+`broken.dcm` is one more image of that study, which can't be decoded; `shapes.json` names others, of several frames and of
+pixels that are not square. Nothing here knows how the viewer works.
 
     .venv/bin/python tests/browser/pixels/make.py OUT
 """
@@ -153,6 +154,44 @@ def broken(number: int) -> pydicom.Dataset:
     return made
 
 
+def frames(number: int, count: int) -> tuple[pydicom.Dataset, list[np.ndarray]]:
+    """An object of several frames, each with a picture of its own: a bar that moves over another grey."""
+    made = dataset(number, "frames", 8)
+    pictures = []
+    for at in range(count):
+        one = np.full((ROWS, COLUMNS), 20 * at, dtype=np.uint8)
+        one[:, 10 * at : 10 * at + 10] = 255
+        pictures.append(one)
+    made.NumberOfFrames = count
+    made.PixelData = np.stack(pictures).tobytes()
+    return made, pictures
+
+
+def disc(number: int, kind: str, **attributes) -> pydicom.Dataset:
+    """A disc 80 columns wide and 40 rows high: round where a pixel is twice as high as wide."""
+    made = dataset(number, kind, 8, **attributes)
+    for tag in ("ImagerPixelSpacing", "PixelSpacing"):
+        if tag in made and tag not in attributes:
+            delattr(made, tag)
+    down, across = np.mgrid[0:ROWS, 0:COLUMNS]
+    inside = ((across + 0.5 - 80) / 40) ** 2 + ((down + 0.5 - 60) / 20) ** 2 <= 1
+    made.PixelData = np.where(inside, 200, 30).astype(np.uint8).tobytes()
+    return made
+
+
+def shapes(folder: pathlib.Path, first: int) -> dict:
+    """Images whose pixels are not all that there is to see: several frames, pixels that are not square."""
+    several, pictures = frames(first, 10)
+    tall = disc(first + 1, "tall pixels by their ratio", PixelAspectRatio=[2, 1])
+    spaced = disc(first + 2, "tall pixels by their spacing", ImagerPixelSpacing=[0.4, 0.2])
+    told = {}
+    for name, made in (("frames", several), ("ratio", tall), ("spacing", spaced)):
+        made.save_as(folder / f"{name}.dcm", enforce_file_format=True)
+        told[name] = {"uid": made.SOPInstanceUID, "file": f"{name}.dcm"}
+    told["frames"]["greys"] = [base64.b64encode(one.tobytes()).decode("ascii") for one in pictures]
+    return told
+
+
 def main() -> None:
     folder = pathlib.Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
@@ -167,6 +206,7 @@ def main() -> None:
         }
     broken(len(expected) + 1).save_as(folder / "broken.dcm", enforce_file_format=True)
     (folder / "expected.json").write_text(json.dumps(expected))
+    (folder / "shapes.json").write_text(json.dumps(shapes(folder, len(expected) + 2)))
     print(f"{len(expected)} kinds of image in {folder}")
 
 

@@ -34,20 +34,20 @@ for (const theme of ["dark", "light"] as const) {
     await page.keyboard.press("/");
     await expect(status).toContainText("Browsers search in the page with this key.");
     const kept = page.waitForResponse((answer) => answer.url().endsWith("/api/me/preferences") && answer.request().method() === "PUT");
-    await page.keyboard.press("u");
-    await expect(status).toContainText("“Black and white exchanged” now has the key U.");
+    await page.keyboard.press("7");
+    await expect(status).toContainText("“Black and white exchanged” now has the key 7.");
     expect((await kept).ok()).toBe(true);
     await page.keyboard.press("Escape");
     await expect(dialog).toBeHidden();
     const state = page.locator(".dr-tile__corner--state").first();
     await page.keyboard.press("i");
     await expect(state).not.toContainText("inverted");
-    await page.keyboard.press("u");
+    await page.keyboard.press("7");
     await expect(state).toContainText("inverted");
     // A letter that is typed into a field is no key.
     await page.reload();
     await expect(page.locator(".dr-tile[data-painted]").first()).toBeVisible();
-    await page.keyboard.press("u");
+    await page.keyboard.press("7");
     await expect(state).toContainText("inverted");
   });
 }

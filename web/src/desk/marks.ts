@@ -35,7 +35,7 @@ export function showMarks(): void {
     const drawn = parse(field.value);
     box?.querySelector("[data-unmark]")?.toggleAttribute("hidden", !drawn);
     const words = box?.querySelector("[data-marked]");
-    if (words) words.textContent = drawn ? "Marked" : "";
+    if (words) words.textContent = drawn ? (drawn.frame > 1 ? `Marked on frame ${drawn.frame}` : "Marked") : "";
     const draw = box?.querySelector("[data-draw]");
     if (draw) draw.textContent = drawn ? "Mark it again" : "Mark it on the image";
   }

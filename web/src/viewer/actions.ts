@@ -1,8 +1,9 @@
 // The keys of the viewer.
 import { keys, type Action } from "../keys";
 import { dragWindow, middle } from "./gestures";
+import type { Stack } from "./stack";
 import type { Tile } from "./tile";
-import { mirroredNow, panned, trueToPixel, turned, zoomed, type Point, type View } from "./view";
+import { flippedNow, mirroredNow, panned, trueToPixel, turned, zoomed, type Point, type View } from "./view";
 import type { Viewer } from "./viewer";
 
 const NOTCH = 1.25;
@@ -13,6 +14,8 @@ const GROUP = "Images";
 /** The shipped keys of the viewer, for this viewer. */
 export function actionsOf(viewer: Viewer, secondScreen: () => void): Action[] {
   const shown = (): boolean => viewer.display !== null && viewer.root.offsetParent !== null;
+  const stack = (): Stack | null => viewer.board.chosen?.stack ?? null;
+  const hasFrames = (): boolean => shown() && stack() !== null;
   const each = (change: (tile: Tile) => void) => (): void => {
     viewer.aimed().forEach(change);
     viewer.bar.update();
@@ -27,6 +30,8 @@ export function actionsOf(viewer: Viewer, secondScreen: () => void): Action[] {
     action("previous-stage", ",", "Stage before", () => viewer.goTo(viewer.stageAt - 1)),
     action("next-image", "j", "Next image", () => step(viewer, 1)),
     action("previous-image", "Shift+j", "Image before", () => step(viewer, -1)),
+    action("next-frame", "d", "Next frame of an image that has several", () => stack()?.step(1), hasFrames),
+    action("previous-frame", "Shift+d", "Frame before", () => stack()?.step(-1), hasFrames),
     ...[1, 2, 3, 4, 5, 6].map((at) => action(`image-${at}`, String(at), `Image ${at} alone, and back`, () => alone(viewer, at - 1))),
     action("back", "Escape", "Stop drawing; all images again", () => back(viewer), () => shown() && canGoBack(viewer)),
     action("tool.window", "w", "Tool: window", () => viewer.setTool("window")),
@@ -45,7 +50,8 @@ export function actionsOf(viewer: Viewer, secondScreen: () => void): Action[] {
     })),
     action("turn", "e", "Turn to the right", each((tile) => turn(tile, 1))),
     action("turn-left", "Shift+e", "Turn to the left", each((tile) => turn(tile, -1))),
-    action("mirror", "x", "Mirror", each((tile) => refit(tile, mirroredNow(tile.view)))),
+    action("mirror", "x", "Mirror, left for right", each((tile) => refit(tile, mirroredNow(tile.view)))),
+    action("flip", "Shift+x", "Flip, top for bottom", each((tile) => refit(tile, flippedNow(tile.view)))),
     action("left", "ArrowLeft", "Move left", nudge(-1, 0)),
     action("right", "ArrowRight", "Move right", nudge(1, 0)),
     action("up", "ArrowUp", "Move up", nudge(0, -1)),

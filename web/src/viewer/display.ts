@@ -11,18 +11,21 @@ export interface Box {
 
 /** A region of the AI, where the caller's view holds it. */
 export interface Region extends Box {
+  frame: number;
   score: number;
   words: string;
 }
 
 /** A mark of a read that the caller's view holds. */
 export interface StoredMark extends Box {
+  frame: number;
   words: string;
   reader: string;
 }
 
 /** Where the AI looked: a picture laid over a part of the image. */
 export interface HeatMap extends Box {
+  frame: number;
   url: string;
 }
 

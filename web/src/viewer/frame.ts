@@ -21,6 +21,8 @@ export interface FrameAttributes {
   rescale_intercept: number;
   windows: Window[];
   voi_lut_function: string;
+  /** Pixel Aspect Ratio, or what the spacing comes to; null where the object says neither. */
+  pixel_height_over_width?: number | null;
   pixel_padding_value: number | null;
   /** Last value of a range of padding (0028,0121). */
   pixel_padding_range_limit?: number | null;

@@ -18,7 +18,7 @@ interface Wish {
   under?: { worker: number; id: number };
 }
 
-/** Frames by SOP Instance UID. */
+/** Frames by their name: the SOP Instance UID of an image, with the number of the frame where that is not the first. */
 export class Frames {
   private readonly kept = new Map<string, LoadedFrame>();
   private readonly wishes = new Map<string, Wish>();
@@ -61,7 +61,7 @@ export class Frames {
   /** Takes back what was only wished for later. */
   forgetWishes(but: ReadonlySet<string>): void {
     for (const wish of [...this.wishes.values()]) {
-      if (but.has(wish.uid) || this.pinned.has(wish.uid)) continue;
+      if (but.has(wish.uid) || this.pinned.has(imageOf(wish.uid))) continue;
       this.cancel(wish);
       this.wishes.delete(wish.uid);
       wish.failed(new Error("no longer wanted"));
@@ -155,6 +155,11 @@ export class Frames {
       this.bytes -= frame.bytes;
     }
   }
+}
+
+/** The image of a frame by its name in memory (see `frameOf`). */
+function imageOf(key: string): string {
+  return key.split("/")[0]!;
 }
 
 function deferred(): Pick<Wish, "promise" | "done" | "failed"> {

@@ -41,7 +41,7 @@ export function begin(tool: Tool, tile: Tile, at: Point, doing: Doing): Gesture 
     case "length":
       return drawing(tile, "length", at, (from, to, pressed) => {
         if (pressed) return;
-        tile.kept.lengths.push({ from, to });
+        tile.kept.lengths.push({ from, to, frame: tile.number });
       });
     case "mark":
       return drawing(tile, "mark", at, (from, to, pressed) => {
@@ -109,8 +109,9 @@ export function middle(tile: Tile): Point {
 }
 
 function around(tile: Tile, at: Point): [Point, Point] {
-  const half = (Math.max(tile.imageSize.width, tile.imageSize.height) * PRESSED_MARK) / 2;
-  return [within(tile, { x: at.x - half, y: at.y - half }), within(tile, { x: at.x + half, y: at.y + half })];
+  const across = (Math.max(tile.imageSize.width, tile.imageSize.height * tile.view.aspect) * PRESSED_MARK) / 2;
+  const down = across / tile.view.aspect;
+  return [within(tile, { x: at.x - across, y: at.y - down }), within(tile, { x: at.x + across, y: at.y + down })];
 }
 
 function within(tile: Tile, at: Point): Point {

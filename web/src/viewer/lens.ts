@@ -5,7 +5,7 @@ import { axesOf, type Point, type View } from "./view";
 
 /** Across, in CSS pixels. */
 const ACROSS = 280;
-/** Screen pixels for a stored pixel; more where the tile is zoomed in already. */
+/** Screen pixels for the width of a stored pixel; more where the tile is zoomed in already. */
 const LEAST_SCALE = 1;
 /** How much larger than in the tile. */
 const GAIN = 2.5;
@@ -69,7 +69,7 @@ function paint(
       const tx = (across + 0.5 - size / 2) / scale;
       const ty = (down + 0.5 - size / 2) / scale;
       const x = middle.x + a * tx + b * ty - 0.5;
-      const y = middle.y + c * tx + d * ty - 0.5;
+      const y = middle.y + (c * tx + d * ty) / view.aspect - 0.5;
       const at = (down * size + across) * 4;
       out[at + 3] = 255;
       if (x < -0.5 || y < -0.5 || x > columns - 0.5 || y > rows - 0.5) continue;

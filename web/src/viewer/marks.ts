@@ -31,7 +31,7 @@ export class Marks {
     const tenth = (value: number): number => Math.round(value * 10) / 10;
     const place = { x: tenth(x), y: tenth(y), width: tenth(width), height: tenth(height) };
     const { side, view } = tile.image;
-    this.emit("dr:mark", { id: wish.id, sop_instance_uid: tile.uid, frame: 1, ...place, side, view });
+    this.emit("dr:mark", { id: wish.id, sop_instance_uid: tile.uid, frame: tile.number, ...place, side, view });
   }
 
   /** The reader does not want the mark after all. */

@@ -19,11 +19,14 @@ export interface OwnMark extends Box {
 export interface Length {
   from: Point;
   to: Point;
+  frame: number;
 }
 
 /** Everything that is drawn over one image. */
 export interface Drawn {
   image: DisplayImage;
+  /** Number of the frame that is shown. */
+  frame: number;
   aiShown: boolean;
   /** Of the heat map, 0 to 1. */
   opacity: number;
@@ -62,15 +65,17 @@ export class Overlay {
       if (words) labels.push(label(cornersOf(of).map(at), words, kind, tile, kind === "ai"));
     };
     const { image } = drawn;
-    if (drawn.aiShown && image.heat_map) shapes.push(heat(image.heat_map, drawn.opacity));
-    if (drawn.aiShown) for (const region of image.regions ?? []) box(region, "ai", region.words);
-    for (const mark of image.marks ?? []) box(mark, "read", mark.words ? `${mark.reader}: ${mark.words}` : mark.reader);
-    for (const mark of drawn.marks) box(mark, "own", mark.words);
+    const here = <T extends { frame: number }>(all: T[]): T[] => all.filter((one) => one.frame === drawn.frame);
+    if (drawn.aiShown && image.heat_map?.frame === drawn.frame) shapes.push(heat(image.heat_map, drawn.opacity));
+    if (drawn.aiShown) for (const region of here(image.regions ?? [])) box(region, "ai", region.words);
+    for (const mark of here(image.marks ?? [])) box(mark, "read", mark.words ? `${mark.reader}: ${mark.words}` : mark.reader);
+    for (const mark of here(drawn.marks)) box(mark, "own", mark.words);
     if (drawn.pointed) shapes.push(rectangle(drawn.pointed, "pointed"));
-    const lengths = drawn.draft?.kind === "length" ? [...drawn.lengths, drawn.draft] : drawn.lengths;
+    const measured = here(drawn.lengths);
+    const lengths = drawn.draft?.kind === "length" ? [...measured, drawn.draft] : measured;
     for (const length of lengths) {
       shapes.push(make("line", { x1: length.from.x, y1: length.from.y, x2: length.to.x, y2: length.to.y, class: "dr-shape dr-shape--length" }));
-      labels.push(label([at(length.from), at(length.to)], lengthWords(length, image), "length", tile, true));
+      labels.push(label([at(length.from), at(length.to)], lengthWords(length, image, view.aspect), "length", tile, true));
     }
     if (drawn.draft?.kind === "mark") shapes.push(rectangle(boxOf(drawn.draft.from, drawn.draft.to), "own"));
     if (drawn.cross) labels.push(cross(at(drawn.cross)));
@@ -79,11 +84,11 @@ export class Overlay {
   }
 }
 
-/** A length in words, with how its millimetres are meant. */
-export function lengthWords({ from, to }: Length, image: Pick<DisplayImage, "spacing_mm" | "spacing_kind">): string {
+/** A length in words, with how its millimetres are meant; `aspect`: height of a pixel over its width. */
+export function lengthWords({ from, to }: Pick<Length, "from" | "to">, image: Pick<DisplayImage, "spacing_mm" | "spacing_kind">, aspect: number): string {
   const across = to.x - from.x;
   const down = to.y - from.y;
-  if (!image.spacing_mm) return `${Math.round(Math.hypot(across, down))} pixels only`;
+  if (!image.spacing_mm) return `${Math.round(Math.hypot(across, down * aspect))} pixels only`;
   const [rowMm, columnMm] = image.spacing_mm;
   const mm = Math.hypot(across * columnMm, down * rowMm);
   const kinds = { detector: "at the detector", corrected: "corrected", calibrated: "calibrated" };

@@ -55,7 +55,15 @@ export function listen(tile: Tile, desk: Desk): void {
     "wheel",
     (event) => {
       event.preventDefault();
-      const factor = event.deltaY < 0 ? NOTCH : 1 / NOTCH;
+      const zooms = event.shiftKey || event.ctrlKey;
+      // A held Shift turns the wheel of some systems to the side.
+      const delta = event.deltaY || event.deltaX;
+      if (tile.stack && !zooms) {
+        desk.select(tile);
+        tile.stack.wheel(delta);
+        return;
+      }
+      const factor = delta < 0 ? NOTCH : 1 / NOTCH;
       desk.linked(tile).forEach((one) => one.setView(zoomed(one.view, one.size, factor, at(event))));
     },
     { passive: false },

@@ -14,6 +14,8 @@ const DISTANCE = 1000;
 interface Shown {
   frame: LoadedFrame;
   level: Level;
+  /** Height of a stored pixel over its width. */
+  aspect: number;
 }
 
 let engine: RenderingEngine | undefined;
@@ -28,10 +30,10 @@ function started(): RenderingEngine {
   return engine;
 }
 
-/** Places in the scene are stored pixels; the middle of the first pixel is at 0. */
+/** Places in the scene are widths of stored pixels; the middle of the first pixel is at 0. */
 function metadataOf(type: string, shown: Shown | undefined): unknown {
   if (!shown) return undefined;
-  const { frame, level } = shown;
+  const { frame, level, aspect } = shown;
   const middle = (level.factor - 1) / 2;
   switch (type) {
     case Enums.MetadataModules.IMAGE_PIXEL:
@@ -50,8 +52,8 @@ function metadataOf(type: string, shown: Shown | undefined): unknown {
         rowCosines: [1, 0, 0],
         columnCosines: [0, 1, 0],
         imageOrientationPatient: [1, 0, 0, 0, 1, 0],
-        imagePositionPatient: [middle, middle, 0],
-        rowPixelSpacing: level.factor,
+        imagePositionPatient: [middle, middle * aspect, 0],
+        rowPixelSpacing: level.factor * aspect,
         columnPixelSpacing: level.factor,
         usingDefaultValues: true,
       };
@@ -62,7 +64,7 @@ function metadataOf(type: string, shown: Shown | undefined): unknown {
   }
 }
 
-function imageOf(imageId: string, { frame, level }: Shown): Types.IImage {
+function imageOf(imageId: string, { frame, level, aspect }: Shown): Types.IImage {
   const { columns, rows, values, factor } = level;
   const voxelManager = utilities.VoxelManager.createImageVoxelManager({ width: columns, height: rows, scalarData: values, numberOfComponents: 1 });
   return {
@@ -84,7 +86,7 @@ function imageOf(imageId: string, { frame, level }: Shown): Types.IImage {
     rgba: false,
     numberOfComponents: 1,
     columnPixelSpacing: factor,
-    rowPixelSpacing: factor,
+    rowPixelSpacing: factor * aspect,
     invert: false,
     sizeInBytes: values.byteLength,
     dataType: values.constructor.name as Types.PixelDataTypedArrayString,
@@ -115,11 +117,12 @@ export class Screen {
 
   /** Draws an image. `drawn` is called once it stands on the canvas. */
   draw(frame: LoadedFrame, view: View, curve: Curve, drawn?: () => void): void {
-    const level = levelFor(frame, view.scale * (window.devicePixelRatio || 1));
-    if (this.shown?.frame !== frame || this.shown.level !== level) {
+    const { aspect } = view;
+    const level = levelFor(frame, view.scale * Math.max(1, aspect) * (window.devicePixelRatio || 1));
+    if (this.shown?.frame !== frame || this.shown.level !== level || this.shown.aspect !== aspect) {
       const before = this.imageId;
       this.imageId = `doubleread:${this.id}/${nextId++}`;
-      this.shown = { frame, level };
+      this.shown = { frame, level, aspect };
       images.set(this.imageId, this.shown);
       this.viewport.renderImageObject(imageOf(this.imageId, this.shown));
       images.delete(before);
@@ -156,7 +159,7 @@ export class Screen {
     const camera = (this.viewport as unknown as { getVtkActiveCamera(): Camera }).getVtkActiveCamera();
     const { a, b, c, d } = axesOf(view);
     // Middles of pixels lie at whole numbers in the scene.
-    const [x, y] = [view.centre.x - 0.5, view.centre.y - 0.5];
+    const [x, y] = [view.centre.x - 0.5, (view.centre.y - 0.5) * view.aspect];
     // The scene is seen along +z; an image that is mirrored is seen from behind.
     const behind = a * d - b * c < 0;
     camera.setFocalPoint(x, y, 0);
@@ -164,14 +167,15 @@ export class Screen {
     // What points up in the tile: (0, -1) taken back through the axes.
     camera.setViewUp(-b, -d, 0);
     camera.setParallelProjection(true);
-    // Half of what is seen from top to bottom, in stored pixels; the canvas gets this many rows when it is drawn.
+    // Half of what is seen from top to bottom, in widths of stored pixels; the canvas gets this many rows when it is drawn.
     const ratio = window.devicePixelRatio || 1;
     camera.setParallelScale(Math.round(this.element.clientHeight * ratio) / 2 / (view.scale * ratio));
     camera.setClippingRange(DISTANCE - 10, DISTANCE + 10);
   }
 }
 
-/** The smallest level that still has a value for each pixel of the screen. `scale`: device pixels for a stored one. */
+/** The smallest level that still has a value for each pixel of the screen. `scale`: device pixels for the longer side of
+ * a stored one. */
 function levelFor(frame: LoadedFrame, scale: number): Level {
   const { levels } = frame;
   const fitting = levels.filter((level) => level.factor * scale <= 1.0001);

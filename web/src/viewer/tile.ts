@@ -6,6 +6,7 @@ import { asWindow, curveOf, presetsOf, type Look, type Preset } from "./greys";
 import { Lens } from "./lens";
 import { Overlay, type Drawn, type Length, type OwnMark } from "./overlay";
 import { Screen } from "./screen";
+import type { KeptFrames, Stack } from "./stack";
 import { TileText } from "./tile_text";
 import { fitScale, lying, placed, toImage, toTile, type Point, type Size, type View } from "./view";
 
@@ -16,11 +17,22 @@ export interface Kept {
   turns: number;
   mirrored: boolean;
   lengths: Length[];
+  frames: KeptFrames;
 }
 
 /** A fresh image. */
 export function untouched(): Kept {
-  return { look: null, inverted: false, turns: 0, mirrored: false, lengths: [] };
+  return { look: null, inverted: false, turns: 0, mirrored: false, lengths: [], frames: { at: 1, seen: new Set() } };
+}
+
+/** Aspect ratios beyond these are slips of the pen. */
+const ASPECTS = [0.1, 10] as const;
+
+/** Height of a stored pixel over its width: by its millimetres, else by what the object says of it. */
+export function aspectOf(frame: LoadedFrame, image: DisplayImage | null): number {
+  const spacing = image?.spacing_mm;
+  const found = spacing ? spacing[0] / spacing[1] : (frame.attributes.pixel_height_over_width ?? 1);
+  return found >= ASPECTS[0] && found <= ASPECTS[1] ? found : 1;
 }
 
 /** One tile of a stage. */
@@ -30,7 +42,11 @@ export class Tile {
   readonly overlay = new Overlay();
   readonly text: TileText;
   frame: LoadedFrame | null = null;
-  view: View = { scale: 1, centre: { x: 0, y: 0 }, turns: 0, mirrored: false };
+  /** Number of that frame. */
+  number = 1;
+  /** Where the image has several frames. */
+  stack: Stack | null = null;
+  view: View = { scale: 1, aspect: 1, centre: { x: 0, y: 0 }, turns: 0, mirrored: false };
   /** Whether the view follows the tile's size (fit) or stays as the reader put it. */
   fitted = true;
   /** Given by the hanging, so that images of known spacing show at the same scale; CSS pixels for a millimetre. */
@@ -91,12 +107,13 @@ export class Tile {
   }
 
   /** Shows a frame; `painted` is called once it stands on the screen. */
-  show(frame: LoadedFrame, painted: () => void): void {
+  show(frame: LoadedFrame, number: number, painted: () => void): void {
     this.frame = frame;
+    this.number = number;
     this.element.dataset["loaded"] = [frame.bytes, frame.transferMs, frame.decodeMs].map(Math.round).join(" ");
     this.text.say("");
     this.onPainted = painted;
-    this.view = { ...this.view, turns: this.kept.turns, mirrored: this.kept.mirrored };
+    this.view = { ...this.view, aspect: aspectOf(frame, this.image), turns: this.kept.turns, mirrored: this.kept.mirrored };
     if (this.fitted) this.fit();
     else this.draw();
   }
@@ -111,8 +128,7 @@ export class Tile {
   fit(): void {
     this.fitted = true;
     if (!this.frame) return;
-    const { turns } = this.view;
-    const fit = fitScale(turns, this.imageSize, this.size);
+    const fit = fitScale(this.view, this.imageSize, this.size);
     const column = this.image?.spacing_mm?.[1];
     const scale = this.commonScale !== null && column ? Math.min(this.commonScale * column, fit) : fit;
     this.view = this.laid({ ...this.view, scale });
@@ -128,14 +144,14 @@ export class Tile {
   mostScale(): number | null {
     const column = this.image?.spacing_mm?.[1];
     if (!this.frame || !column) return null;
-    return fitScale(this.view.turns, this.imageSize, this.size) / column;
+    return fitScale(this.view, this.imageSize, this.size) / column;
   }
 
   /** Puts the view as the reader wants it; some of the image always stays in the tile. */
   setView(view: View): void {
     this.fitted = false;
     const size = this.imageSize;
-    const fit = fitScale(view.turns, size, this.size);
+    const fit = fitScale(view, size, this.size);
     const least = Math.min(fit / 4, 1 / (window.devicePixelRatio || 1));
     const scale = Math.min(Math.max(view.scale, least), Math.max(fit, 16));
     const within = (value: number, most: number): number => Math.min(most, Math.max(0, value));
@@ -188,6 +204,14 @@ export class Tile {
     this.element.remove();
   }
 
+  /** The frames on which something is drawn. */
+  private drawnOn(): number[] {
+    const { image, kept, marks, ai } = this;
+    const ofAi = ai.shown ? [...(image?.regions ?? []), ...(image?.heat_map ? [image.heat_map] : [])] : [];
+    const all = [...(image?.marks ?? []), ...marks, ...kept.lengths, ...ofAi];
+    return [...new Set(all.map(({ frame }) => frame))];
+  }
+
   private wallNow(): "left" | "right" | null {
     const { wall } = this.hung;
     // Turned by a quarter the chest wall lies up or down; mirrored it lies at the other side.
@@ -204,9 +228,10 @@ export class Tile {
     this.onPainted = null;
     this.screen.draw(frame, this.view, curveOf(frame, look, this.kept.inverted), painted ?? undefined);
     const { marks, draft, pointed, cross } = this;
-    const drawn = { image, aiShown: this.ai.shown, opacity: this.ai.opacity, marks, lengths: this.kept.lengths, draft, pointed, cross };
+    const drawn = { image, frame: this.number, aiShown: this.ai.shown, opacity: this.ai.opacity, marks, lengths: this.kept.lengths, draft, pointed, cross };
     this.overlay.draw(drawn, this.view, this.size);
     this.text.state(this.view, look, this.kept.inverted);
+    this.stack?.drawn(this.drawnOn());
     const corner = this.toImage({ x: 0, y: 0 });
     // Which place of the image lies in the tile's upper left corner, and at which scale.
     this.element.dataset["place"] = `${this.view.scale} ${corner.x} ${corner.y}`;

@@ -64,6 +64,7 @@ export class TileText {
 }
 
 function orientationWords({ mirrored, turns }: View): string {
+  if (mirrored && turns === 2) return "flipped";
   const turn = turns === 0 ? "" : `turned ${turns * 90}°`;
   return [mirrored ? "mirrored" : "", turn].filter((part) => part !== "").join(", ");
 }

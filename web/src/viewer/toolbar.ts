@@ -18,6 +18,7 @@ const DOINGS: [string, string][] = [
   ["viewer.invert", "Invert"],
   ["viewer.turn", "Turn"],
   ["viewer.mirror", "Mirror"],
+  ["viewer.flip", "Flip"],
   ["viewer.reset", "Reset"],
 ];
 

@@ -15,8 +15,10 @@ export interface Size {
 
 /** Where and how an image is shown. */
 export interface View {
-  /** CSS pixels for a stored pixel. */
+  /** CSS pixels for the width of a stored pixel. */
   scale: number;
+  /** Height of a stored pixel over its width; 1 where pixels are square. */
+  aspect: number;
   /** The place of the image that lies in the middle of the tile. */
   centre: Point;
   /** Quarter turns clockwise, 0 to 3, after the mirroring. */
@@ -48,7 +50,7 @@ export function axesOf({ turns, mirrored }: Pick<View, "turns" | "mirrored">): A
 export function toTile(view: View, tile: Size, at: Point): Point {
   const { a, b, c, d } = axesOf(view);
   const x = (at.x - view.centre.x) * view.scale;
-  const y = (at.y - view.centre.y) * view.scale;
+  const y = (at.y - view.centre.y) * view.scale * view.aspect;
   return { x: tile.width / 2 + a * x + c * y, y: tile.height / 2 + b * x + d * y };
 }
 
@@ -58,7 +60,7 @@ export function toImage(view: View, tile: Size, at: Point): Point {
   const x = (at.x - tile.width / 2) / view.scale;
   const y = (at.y - tile.height / 2) / view.scale;
   // The axes are at right angles and of length one: the inverse is the transpose.
-  return { x: view.centre.x + a * x + b * y, y: view.centre.y + c * x + d * y };
+  return { x: view.centre.x + a * x + b * y, y: view.centre.y + (c * x + d * y) / view.aspect };
 }
 
 /** The SVG matrix from image to tile. */
@@ -66,17 +68,19 @@ export function matrixOf(view: View, tile: Size): string {
   const { a, b, c, d } = axesOf(view);
   const origin = toTile(view, tile, { x: 0, y: 0 });
   const { scale } = view;
-  return `matrix(${a * scale} ${b * scale} ${c * scale} ${d * scale} ${origin.x} ${origin.y})`;
+  const down = scale * view.aspect;
+  return `matrix(${a * scale} ${b * scale} ${c * down} ${d * down} ${origin.x} ${origin.y})`;
 }
 
-/** Size of the image as it lies, in stored pixels. */
-export function lying(view: Pick<View, "turns">, image: Size): Size {
-  return view.turns % 2 === 0 ? image : { width: image.height, height: image.width };
+/** Size of the image as it lies, in widths of a stored pixel. */
+export function lying(view: Pick<View, "turns" | "aspect">, image: Size): Size {
+  const height = image.height * view.aspect;
+  return view.turns % 2 === 0 ? { width: image.width, height } : { width: height, height: image.width };
 }
 
 /** The scale at which the whole image fits into the tile. */
-export function fitScale(turns: number, image: Size, tile: Size): number {
-  const size = lying({ turns }, image);
+export function fitScale(view: Pick<View, "turns" | "aspect">, image: Size, tile: Size): number {
+  const size = lying(view, image);
   return Math.min(tile.width / size.width, tile.height / size.height);
 }
 
@@ -87,7 +91,7 @@ export function placed(view: View, image: Size, tile: Size, wall: "left" | "righ
   const shift = wall === null ? 0 : wall === "right" ? spare : -spare;
   const { a, c } = axesOf(view);
   // The centre moves against the way that the image is to move.
-  const centre = { x: image.width / 2 - (a * shift) / view.scale, y: image.height / 2 - (c * shift) / view.scale };
+  const centre = { x: image.width / 2 - (a * shift) / view.scale, y: image.height / 2 - (c * shift) / (view.scale * view.aspect) };
   return { ...view, centre };
 }
 
@@ -104,7 +108,7 @@ export function panned(view: View, by: Point): View {
   const { a, b, c, d } = axesOf(view);
   const x = by.x / view.scale;
   const y = by.y / view.scale;
-  return { ...view, centre: { x: view.centre.x - (a * x + b * y), y: view.centre.y - (c * x + d * y) } };
+  return { ...view, centre: { x: view.centre.x - (a * x + b * y), y: view.centre.y - (c * x + d * y) / view.aspect } };
 }
 
 /** Mirrors what is seen, left for right, about the middle of the tile. */
@@ -113,18 +117,26 @@ export function mirroredNow(view: View): View {
   return { ...view, mirrored: !view.mirrored, turns: (4 - view.turns) % 4 };
 }
 
+/** Turns what is seen upside down, as a mirror below it would. */
+export function flippedNow(view: View): View {
+  return turned(mirroredNow(view), 2);
+}
+
 /** Turns by quarter turns clockwise about the middle of the tile. */
 export function turned(view: View, quarters: number): View {
   return { ...view, turns: (((view.turns + quarters) % 4) + 4) % 4 };
 }
 
-/** Pixel for pixel: edges of stored pixels on edges of the screen's. `ratio`: device pixels for a CSS pixel. */
+/**
+ * Pixel for pixel: edges of stored pixels on edges of the screen's. `ratio`: device pixels for a CSS pixel. Where pixels
+ * are not square that goes for columns alone.
+ */
 export function trueToPixel(view: View, tile: Size, ratio: number): View {
   const onGrid = (centre: number, length: number): number => {
     const half = (Math.round(length * ratio) / 2) % 1;
     return Math.round(centre - half) + half;
   };
-  const size = lying(view, tile);
+  const size = view.turns % 2 === 0 ? tile : { width: tile.height, height: tile.width };
   return { ...view, scale: 1 / ratio, centre: { x: onGrid(view.centre.x, size.width), y: onGrid(view.centre.y, size.height) } };
 }
 

@@ -1,13 +1,15 @@
 // The viewer: a case's stages on a board, with a bar of tools. In: a display, wishes of the page. Out: events. It holds
 // nothing of a case once another is shown.
 import { Board } from "./board";
-import { allStages, fetchDisplay, type Box, type Display, type Stage } from "./display";
+import { allStages, fetchDisplay, type Box, type Display, type DisplayImage, type Stage } from "./display";
+import type { LoadedFrame } from "./frame";
 import type { Frames } from "./frames";
 import type { Tool } from "./gestures";
 import { Marks, type MarkWish } from "./marks";
 import { Notices } from "./notices";
 import type { OwnMark } from "./overlay";
 import { listen } from "./pointer";
+import { Stack, frameOf } from "./stack";
 import type { Tile } from "./tile";
 import { Toolbar } from "./toolbar";
 import type { Point } from "./view";
@@ -147,7 +149,7 @@ export class Viewer {
   }
 
   /** Goes to a region of an image, at a stage that shows it. */
-  point(box: Box & { sop_instance_uid?: string }): void {
+  point(box: Box & { sop_instance_uid?: string; frame?: number }): void {
     const uid = box.sop_instance_uid;
     if (uid && !this.board.tiles.some((tile) => tile.uid === uid)) {
       const at = this.stages.findIndex((stage) => stage.tiles.some((tile) => tile.image === uid));
@@ -156,6 +158,7 @@ export class Viewer {
     const tile = this.board.tiles.find((one) => one.uid === uid) ?? this.board.chosen;
     if (!tile) return;
     tile.pointed = box;
+    if (box.frame) tile.stack?.goTo(box.frame);
     this.board.choose(tile);
     tile.draw();
   }
@@ -216,10 +219,12 @@ export class Viewer {
     });
     const { uid, image } = tile;
     if (uid === null || image === null) return;
-    this.frames.load(uid, image.pixels).then(
+    const number = image.frames > 1 ? this.stackOf(tile, uid, image) : 1;
+    const { key, url } = frameOf(uid, image.pixels, number);
+    this.frames.load(key, url).then(
       (frame) => {
         if (!tile.element.isConnected) return;
-        tile.show(frame, () => this.painted(tile));
+        tile.show(frame, number, () => this.painted(tile));
         this.board.fit();
         this.bar.update();
       },
@@ -230,7 +235,20 @@ export class Viewer {
     );
   }
 
+  /** Gives a tile what steps through the frames of its image; the number of the one to begin with. */
+  private stackOf(tile: Tile, uid: string, { frames, pixels }: DisplayImage): number {
+    const failed = (number: number, message: string): void => {
+      this.emit("dr:failed", { sop_instance_uid: uid, message: `frame ${number}: ${message}` });
+    };
+    const hangs = (): boolean => tile.element.isConnected;
+    const show = (frame: LoadedFrame, number: number): void => tile.show(frame, number, () => this.painted(tile));
+    tile.stack = new Stack(frames, tile.kept.frames, this.frames, { uid, pixels }, { hangs, show, failed });
+    tile.element.append(tile.stack.element);
+    return tile.stack.wanted;
+  }
+
   private painted(tile: Tile): void {
+    tile.stack?.painted(tile.number);
     if (!this.ready && this.display) {
       this.ready = true;
       this.emit("dr:ready", { caseId: this.display.case_id, milliseconds: Math.round(performance.now() - this.began) });
