@@ -38,6 +38,11 @@ const OPERATIONS: Who = Who::Roles(&[Role::Lead, Role::Admin]);
 /// Refused objects and tests of the link: whoever took the image, and those who look after the service.
 const REFUSED: Who = Who::Roles(&[Role::Radiographer, Role::Lead, Role::Admin]);
 
+/// Orders are looked at by whoever images people, and by those who look after the service.
+const ORDERS: Who = Who::Roles(&[Role::Radiographer, Role::Lead, Role::Admin]);
+/// Systems that send orders have a token in one of these roles.
+const SENDS_ORDERS: Who = Who::Roles(&[Role::Radiographer, Role::Admin]);
+
 const fn get(path: &'static str, who: Who) -> Row {
     Row { method: "GET", path, who }
 }
@@ -82,6 +87,11 @@ pub const TABLE: &[Row] = &[
     post("/studies/link-test", REFUSED),
     get("/api/arrivals", ARRIVALS),
     post("/api/link-test", REFUSED),
+    get("/orders", ORDERS),
+    post("/api/orders", SENDS_ORDERS),
+    get("/api/orders", ORDERS),
+    get("/api/orders/{order_id}", ORDERS),
+    post("/api/orders/{order_id}/cancel", SENDS_ORDERS),
     get("/refused", REFUSED),
     post("/refused/conflicts/{sop_instance_uid}/{refused_hash}/judge", REFUSED),
     post("/refused/quarantine/{id}/judge", REFUSED),

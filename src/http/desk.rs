@@ -7,10 +7,11 @@ use std::collections::BTreeSet;
 
 use super::caller::Caller;
 use super::error::HttpError;
+use super::history::{History, history};
 use super::state::AppState;
 use crate::reading::{Actor, CaseState, CaseView, ClaimToken, Command, Refusal, Slot, may_claim, view_for};
 use crate::store::{ActError, Acted, CaseRow, QueueKey, StoredCase, Study, WorklistQuery};
-use crate::vocab::{AiResult, CaseId, Instance, Pathway, Places, Role, SiteCode, Timestamp};
+use crate::vocab::{AiResult, CaseId, Instance, Order, Pathway, Places, Role, SiteCode, Timestamp};
 
 /// Roles in which people read.
 pub(super) const READS: &[Role] = &[Role::Reader, Role::Lead];
@@ -74,11 +75,18 @@ pub(super) struct Subject {
     pub study: Study,
     /// Images of the case, in hanging order.
     pub images: Vec<Instance>,
+    /// The orders that it is for.
+    orders: Vec<Order>,
     /// Where the model was moved, found after its result; for those alone who see that.
     places: Option<Places>,
 }
 
 impl Subject {
+    /// What was said of the patient when the images were asked for.
+    pub fn history(&self) -> Vec<History> {
+        history(&self.orders, &self.images)
+    }
+
     /// The AI result that a view holds, if it holds one, with what was found of its places afterwards.
     pub fn ai(&self, view: &CaseView) -> Option<AiResult> {
         view.ai().map(|ai| with_places(ai.result.clone(), self.places.clone()))
@@ -109,8 +117,9 @@ pub(super) async fn subject(state: &AppState, case: &StoredCase) -> Result<Subje
             Some(instances.swap_remove(at))
         })
         .collect();
+    let orders = state.store.orders_of_study(uid).await?;
     let places = state.store.places(case.state.case_id).await?;
-    Ok(Subject { study, images, places })
+    Ok(Subject { study, images, orders, places })
 }
 
 /// What a reader is offered.

@@ -1,30 +1,34 @@
 //! What was said of the patient when the images were asked for: shown before the opinion, and never logged.
 //!
-//! In: the images of a case. Out: lines of text, each once. It is no read of the case: it came with the images.
+//! In: the images of a case and the orders that they are for. Out: lines of text, each once. It is no read of the case: it
+//! came with the order or with the images.
 
 use serde::Serialize;
 
 use super::words;
-use crate::vocab::Instance;
+use crate::vocab::{Instance, Order};
 
 /// One thing that was said.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub(super) struct History {
-    /// `Reason for study` or `History`.
+    /// `Clinical question`, `Symptoms`, `Reason for study` or `History`.
     pub what: &'static str,
     /// As it was sent, with its line breaks.
     pub words: String,
 }
 
-/// Reasons for the study, then the patient's history, in the order of the images.
-pub(super) fn history(images: &[Instance]) -> Vec<History> {
+/// What the orders say, then reasons for the study, then the patient's history, in the order of the images.
+pub(super) fn history(orders: &[Order], images: &[Instance]) -> Vec<History> {
     let mut said: Vec<History> = Vec::new();
+    let questions = orders.iter().map(|order| ("Clinical question", &order.content.reason));
+    let symptoms = orders.iter().map(|order| ("Symptoms", &order.content.symptoms));
     let reasons = images.iter().map(|image| ("Reason for study", &image.tags.reason_for_study));
     let histories = images.iter().map(|image| ("History", &image.tags.patient_history));
-    for (what, text) in reasons.chain(histories) {
+    for (what, text) in questions.chain(symptoms).chain(reasons).chain(histories) {
         let lines: Vec<String> = text.lines().map(|line| words::plain(line.trim_end())).collect();
         let one = History { what, words: lines.join("\n").trim().to_owned() };
-        if !one.words.is_empty() && !said.contains(&one) {
+        // The images often repeat the order.
+        if !one.words.is_empty() && said.iter().all(|earlier| earlier.words != one.words) {
             said.push(one);
         }
     }
@@ -47,7 +51,7 @@ mod tests {
             };
             image
         };
-        let said = history(&[image("", "Lump\nleft  "), image("Screening\u{202e}", "Lump\nleft")]);
+        let said = history(&[], &[image("", "Lump\nleft  "), image("Screening\u{202e}", "Lump\nleft")]);
         assert_eq!(
             said,
             [

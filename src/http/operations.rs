@@ -76,8 +76,8 @@ pub(super) async fn release_study(
     if !caller.may_see(&study.site) || study.hold.is_none() {
         return Err(HttpError::NotFound);
     }
-    state.store.release_study(uid).await?;
     let now = state.clock.now();
+    state.store.release_study(uid, caller.user_id, now).await?;
     let job = NewJob { kind: JobKind::Assemble, subject: uid.to_string(), priority: 0, run_at: now };
     tracing::info!(user.id = %caller.user_id, "a held study was released");
     Ok(state.store.enqueue(job, now).await?)

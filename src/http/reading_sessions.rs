@@ -138,7 +138,8 @@ async fn lets_pass(state: &AppState, filter: &SessionFilter, row: &CaseRow) -> R
     }
     if filter.with_history {
         let images = state.store.instances_of_study(&row.study_instance_uid).await?;
-        return Ok(!history(&images).is_empty());
+        let orders = state.store.orders_of_study(&row.study_instance_uid).await?;
+        return Ok(!history(&orders, &images).is_empty());
     }
     Ok(true)
 }

@@ -61,6 +61,8 @@ pub struct Settings {
     pub arrivals_look_ms: u64,
     /// Shortest time between two tests of the link, in seconds.
     pub link_test_seconds: i64,
+    /// Longest text of a field of an order, in characters.
+    pub order_text_characters: usize,
 }
 
 impl Default for Settings {
@@ -92,6 +94,7 @@ impl Default for Settings {
             arrival_streams: 64,
             arrivals_look_ms: 500,
             link_test_seconds: 20,
+            order_text_characters: 4_000,
         }
     }
 }

@@ -12,11 +12,12 @@ use super::desk::looking_role;
 use super::error::HttpError;
 use super::state::AppState;
 use super::study_notices::{Notices, notices};
+use super::study_order::{Found, OrderOfStudy, order_of};
 use super::study_views::Views;
 use super::visible;
 use super::words;
 use crate::reading::{AiStatus, StudyStatusView, sees_everything, study_status};
-use crate::store::{CompletenessRule, HoldReason, MessageRow, Study};
+use crate::store::{CompletenessRule, MessageRow, Study};
 use crate::vocab::{
     AiOutcome, AiResult, CaseId, ChestOpinion, MammoOpinion, Opinion, Pathway, StudyInstanceUid, Timestamp,
 };
@@ -115,6 +116,8 @@ pub(super) struct StatusBody {
     pub held: Option<&'static str>,
     /// Objects that were refused because others are stored under their identifiers.
     pub conflicts: usize,
+    /// Which order it is for.
+    pub order: OrderOfStudy,
     /// What there is to know of objects that are stored and not scored, and of mammograms whose view or marker should be
     /// checked, in words.
     pub notices: Vec<String>,
@@ -133,6 +136,8 @@ pub(super) struct StatusBody {
 pub(super) struct Status {
     pub study: Study,
     pub body: StatusBody,
+    /// What there is to say of its order.
+    pub order: Found,
     /// Notices on objects that are stored and not scored.
     pub not_scored: Vec<String>,
     /// Notices on images whose picture and tags disagree.
@@ -174,6 +179,7 @@ pub(super) async fn status(
         policy: policy.clone(),
     });
     let view = view.map(|(view, _)| view);
+    let order = order_of(state, &study).await?;
     let body = StatusBody {
         study_instance_uid: study.study_instance_uid.clone(),
         received_instances: i64::try_from(instances.len()).unwrap_or(i64::MAX),
@@ -182,6 +188,7 @@ pub(super) async fn status(
         pathway: view.as_ref().map(|view| view.set.pathway).or(study.pathway),
         held: study.hold.map(|(reason, _)| reason.code()),
         conflicts: conflicts.iter().filter(|conflict| conflict.judged.is_none()).count(),
+        order: order.body.clone(),
         notices: not_scored.iter().chain(&to_check).cloned().collect(),
         last_arrival_at: study.last_arrival_at,
         ai: view.as_ref().map_or_else(|| AiBody::plain("none"), |view| ai_body(&view.ai)),
@@ -189,7 +196,7 @@ pub(super) async fn status(
         posts,
     };
     let views = Views::of(body.pathway, &instances);
-    Ok(Status { study, body, not_scored, to_check, reads_any, views, view })
+    Ok(Status { study, body, order, not_scored, to_check, reads_any, views, view })
 }
 
 impl AiBody {
@@ -280,6 +287,7 @@ pub(super) fn phases(status: &Status) -> Vec<Phase> {
     if status.reads_any || status.view.is_some() {
         phases.push(complete(status));
     }
+    phases.extend(status.order.phase.clone());
     if !status.not_scored.is_empty() {
         let words = status.not_scored.join("; ");
         phases.push(Phase { name: "Not for reading", word: "Stored", words, tone: Tone::Quiet });
@@ -348,13 +356,9 @@ pub(super) fn repeat_needed(status: &Status) -> Option<String> {
 }
 
 fn held(study: &Study) -> Option<Phase> {
-    let words = match study.hold?.0 {
-        HoldReason::IdentityConflict => {
-            "its images disagree about the patient: not scored, not read, not posted"
-        }
-        HoldReason::ByHand => "a person has put it on hold",
-    };
-    Some(Phase { name: "Held", word: "Held", words: words.to_owned(), tone: Tone::Bad })
+    let words = words::hold(study.hold?.0);
+    let words = format!("{words}: not scored, not read, not posted until a person has settled it");
+    Some(Phase { name: "Held", word: "Held", words, tone: Tone::Bad })
 }
 
 fn ai(status: &AiStatus) -> Option<Phase> {

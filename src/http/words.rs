@@ -2,6 +2,7 @@
 //!
 //! In: vocabulary, text from the wire. Out: text that is safe to show beside other text. Nothing here decides.
 
+use crate::store::HoldReason;
 use crate::vocab::{
     Assessment, BreastOpinion, ChestFinding, ChestOpinion, Laterality, MammoOpinion, Opinion, Pathway,
     Projection, Sex, Side, ViewDisagreement,
@@ -154,6 +155,15 @@ pub(super) fn view_disagreement(found: &ViewDisagreement) -> String {
     format!(
         "The picture looks like {looks_like}; the tags say {tagged_side} {tagged_projection}. Check the {check}."
     )
+}
+
+/// Why a study is held.
+pub(super) fn hold(reason: HoldReason) -> &'static str {
+    match reason {
+        HoldReason::IdentityConflict => "its images disagree about the patient",
+        HoldReason::OrderOfAnotherPatient => "the order with its accession number is for another patient",
+        HoldReason::ByHand => "a person has put it on hold",
+    }
 }
 
 /// Where in the body.

@@ -42,6 +42,11 @@ impl StudyIdentity {
             key,
         }
     }
+
+    /// Birth date of its patient, who was of that age then.
+    pub fn birth_date(&self, age_years: u32) -> String {
+        birth_date(&self.study_date, age_years)
+    }
 }
 
 /// Identity of one image.

@@ -5,18 +5,22 @@ use std::collections::BTreeSet;
 use super::{Next, Pipeline, StageError};
 use crate::reading::{self, Actor, CaseImage, Command, CompleteReason, DeferReason, Hold, qa_number};
 use crate::receive::completeness::{self, Completeness, CompletenessReason, ImageSet};
-use crate::store::{CaseRow, CompletenessRule, JobKind, NewJob, StoredCase, Study, is_taken_image_set};
-use crate::vocab::{CaseId, ChestView, MammoView, SopInstanceUid, Timestamp, View};
+use crate::store::{
+    CaseRow, CompletenessRule, HoldReason, JobKind, NewJob, StoredCase, Study, is_taken_image_set,
+};
+use crate::vocab::{CaseId, ChestView, MammoView, OrderUrgency, SopInstanceUid, Timestamp, View};
 
 impl Pipeline {
     /// Opens the cases of a study whose image sets are whole, or says when to look again.
     ///
-    /// A study that is held (its images disagree about the patient) makes no case and its cases are
-    /// taken out of the queues, until a person has released it; releasing it asks for this job again.
+    /// A study that is held (its images, or they and their order, disagree about the patient) makes no case and its cases
+    /// are taken out of the queues, until a person has released it; releasing it asks for this job again.
     pub(super) async fn assemble(
         &self,
         study_uid: &crate::vocab::StudyInstanceUid,
     ) -> Result<Next, StageError> {
+        // An order that came in the same instant as the images may not have been seen when they were stored.
+        self.store.match_study(study_uid, self.clock.now()).await?;
         let study = self.store.study(study_uid).await?.ok_or(StageError::Gone("study"))?;
         // Pushed to test the link: it makes no case, so that no queue, figure or record can hold it.
         if self.store.is_link_test(study_uid).await? {
@@ -63,13 +67,12 @@ impl Pipeline {
             let case = self.store.case(row.case_id).await?.ok_or(StageError::Gone("case"))?;
             let deferred =
                 matches!(case.state.hold, Some(Hold::Deferred { reason: DeferReason::IdentityConflict, .. }));
-            let command = match (study.hold.is_some(), deferred) {
-                (true, false) => Command::Defer {
-                    reason: DeferReason::IdentityConflict,
-                    note: "The images of this study disagree about the patient.".to_owned(),
-                },
-                (false, true) => Command::UndoDeferral,
-                (true, true) | (false, false) => continue,
+            let command = match (study.hold, deferred) {
+                (Some((reason, _)), false) => {
+                    Command::Defer { reason: DeferReason::IdentityConflict, note: note_of(reason).to_owned() }
+                }
+                (None, true) => Command::UndoDeferral,
+                (Some(_), true) | (None, false) => continue,
             };
             self.act(row.case_id, command, &Actor::System).await?;
         }
@@ -101,7 +104,7 @@ impl Pipeline {
             images,
             complete_reason,
             last_image_at,
-            urgent: false,
+            urgent: self.is_urgent(study).await?,
         };
         let urgent = image_set.urgent;
         let draw = qa_number(&self.qa_secret, case_id);
@@ -119,6 +122,12 @@ impl Pipeline {
         Ok(())
     }
 
+    /// Whether an order that the study is the images of says urgent.
+    async fn is_urgent(&self, study: &Study) -> Result<bool, StageError> {
+        let orders = self.store.orders_of_study(&study.study_instance_uid).await?;
+        Ok(orders.iter().any(|order| order.content.urgency == OrderUrgency::Urgent))
+    }
+
     /// Asks for the AI result of a case that has none.
     async fn score_if_owed(&self, case: &StoredCase) -> Result<(), StageError> {
         if case.state.ai.is_some() || case.state.superseded_by.is_some() {
@@ -131,6 +140,16 @@ impl Pipeline {
     fn score_job(&self, case_id: CaseId, urgent: bool, now: Timestamp) -> NewJob {
         let priority = if urgent { self.settings.urgent_priority } else { 0 };
         NewJob { kind: JobKind::Score, subject: case_id.to_string(), priority, run_at: now }
+    }
+}
+
+fn note_of(reason: HoldReason) -> &'static str {
+    match reason {
+        HoldReason::IdentityConflict => "The images of this study disagree about the patient.",
+        HoldReason::OrderOfAnotherPatient => {
+            "The order with the accession number of this study is for another patient."
+        }
+        HoldReason::ByHand => "A person has put this study on hold.",
     }
 }
 

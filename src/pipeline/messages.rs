@@ -8,7 +8,7 @@ use crate::post::{
     Verification,
 };
 use crate::reading::{self, Asked, CaseState, Event, RecordedEvent};
-use crate::store::{MessageKind, MessageRow};
+use crate::store::{MessageKind, MessageRow, Study};
 use crate::vocab::{FindingCode, Instance, Opinion, Pathway, ReadId, SopInstanceUid, Timestamp, UserId};
 
 /// What a message is made of.
@@ -75,6 +75,7 @@ impl Pipeline {
         let shown: BTreeSet<_> = state.set.images.iter().map(|image| &image.sop_instance_uid).collect();
         let mut instances = self.store.instances_of_study(uid).await?;
         instances.retain(|instance| shown.contains(&instance.sop_instance_uid));
+        let of_another = self.has_order_of_another(&study).await?;
         let nhs_number = study.patient_id.as_ref().and_then(|id| id.as_str().parse().ok());
         let patient = PatientRecord {
             patient_id: study.patient_id,
@@ -85,13 +86,23 @@ impl Pipeline {
         };
         let study = StudyRecord {
             uid: uid.clone(),
-            accession_number: study.accession_number,
+            // The record would file a result under the patient of the order.
+            accession_number: study.accession_number.filter(|_| !of_another),
             site: study.site,
             date: study.study_date.unwrap_or_default(),
             received_at: state.set.last_image_at,
             series: series(&instances),
         };
         Ok(Facts { state, events, patient, study })
+    }
+
+    /// Whether the order with the accession number of the images is for somebody else, and a person has let them be read
+    /// without it.
+    async fn has_order_of_another(&self, study: &Study) -> Result<bool, StageError> {
+        let Some(number) = &study.accession_number else { return Ok(false) };
+        let orders = self.store.orders_of_accession(&study.site, number).await?;
+        let found = reading::match_order(&study.imaged(), !orders.is_empty(), &orders);
+        Ok(matches!(found, reading::OrderMatch::OtherPatient(_)))
     }
 
     async fn released_case(

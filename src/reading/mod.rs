@@ -13,6 +13,7 @@ mod discordance;
 mod draft;
 mod event;
 mod opinion_check;
+mod order;
 mod policy;
 mod queue;
 mod read;
@@ -38,6 +39,7 @@ pub use event::{
     Asked, CaseImage, ClaimToken, CompleteReason, DeferReason, Event, FollowUp, ImageSet, OverruleReason,
     Rule, Slot,
 };
+pub use order::{Imaged, OrderMatch, OrderedCase, OrderedStudy, match_order, order_state, same_patient};
 pub use policy::{
     AiAbsent, AiRole, ArbitrationOn, ClockSettings, Finalisation, Never, Policy, PolicyError, PolicyRef,
     QaSettings, QaStratum, ReleaseMode, RevealMode, SHIPPED_IDS, SecondRead, TechnicalRecallRoute, VerifyBy,

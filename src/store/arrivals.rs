@@ -11,6 +11,8 @@ use crate::vocab::{StudyInstanceUid, Timestamp};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArrivalsMark {
     events: i64,
+    /// Acts on orders: one that comes after its images changes what is said of them.
+    order_acts: i64,
     studies: i64,
     instances: i64,
     last_arrival: Option<String>,
@@ -25,6 +27,7 @@ impl Store {
     pub async fn arrivals_mark(&self, since: Timestamp) -> Result<ArrivalsMark, StoreError> {
         let row = sqlx::query(
             "SELECT (SELECT position FROM event_head WHERE name = 'chain') AS events, \
+             (SELECT position FROM order_head WHERE name = 'orders') AS order_acts, \
              (SELECT COUNT(*) FROM quarantine WHERE judged_at IS NULL) AS refused, \
              (SELECT COUNT(*) FROM instance_conflicts WHERE judged_at IS NULL) AS conflicts, \
              COUNT(*) AS studies, CAST(COALESCE(SUM(instance_count), 0) AS BIGINT) AS instances, \
@@ -36,6 +39,7 @@ impl Store {
         .await?;
         Ok(ArrivalsMark {
             events: integer(&row, "events")?,
+            order_acts: integer(&row, "order_acts")?,
             studies: integer(&row, "studies")?,
             instances: integer(&row, "instances")?,
             last_arrival: optional_text(&row, "last_arrival")?,

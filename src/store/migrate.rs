@@ -40,6 +40,7 @@ const MIGRATIONS: &[Migration] = migrations![
     12 "0012_reading_sessions",
     13 "0013_link_tests",
     14 "0014_studies_by_name",
+    15 "0015_orders",
 ];
 
 /// How often the table of migrations is tried again: two processes that make it in the same

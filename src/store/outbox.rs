@@ -109,11 +109,24 @@ pub struct Attempt {
 /// How often a claim looks again after it lost a race.
 const CLAIM_ATTEMPTS: u32 = 16;
 
+/// A message that may leave now: nothing of a study that is held does, whoever the message is
+/// for, for a hold is doubt about who the patient is.
+macro_rules! claimable {
+    ($now:literal) => {
+        concat!(
+            "SELECT message_id FROM outbox WHERE claimable_at <= ",
+            $now,
+            " AND NOT EXISTS (SELECT 1 FROM cases JOIN studies ON studies.study_instance_uid = cases.study_instance_uid \
+             WHERE cases.case_id = outbox.case_id AND studies.hold_reason IS NOT NULL)"
+        )
+    };
+}
+
 impl Store {
     /// Takes the message that is due longest, under a lease of `lease_ms`.
     pub async fn claim_message(&self, now: Timestamp, lease_ms: i64) -> Result<Option<Message>, StoreError> {
         for _ in 0..CLAIM_ATTEMPTS {
-            let due = sqlx::query("SELECT message_id FROM outbox WHERE claimable_at <= $1 LIMIT 1")
+            let due = sqlx::query(concat!(claimable!("$1"), " LIMIT 1"))
                 .bind(now.to_string())
                 .fetch_optional(&self.reader)
                 .await?;
@@ -123,11 +136,12 @@ impl Store {
             let lease_expires_at = now.plus_ms(lease_ms);
             let lease_token = uuid::Uuid::new_v4().to_string();
             // The guard stands outside the subselect too: see `jobs`.
-            let row = sqlx::query(
+            let row = sqlx::query(concat!(
                 "UPDATE outbox SET lease_token = $1, claimable_at = $2, attempts = attempts + 1 \
-                 WHERE claimable_at <= $3 AND message_id = (SELECT message_id FROM outbox \
-                 WHERE claimable_at <= $3 ORDER BY claimable_at, message_id LIMIT 1) RETURNING *",
-            )
+                 WHERE claimable_at <= $3 AND message_id = (",
+                claimable!("$3"),
+                " ORDER BY claimable_at, message_id LIMIT 1) RETURNING *"
+            ))
             .bind(lease_token.as_str())
             .bind(lease_expires_at.to_string())
             .bind(now.to_string())

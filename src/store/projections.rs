@@ -6,6 +6,7 @@
 
 use sqlx::AnyConnection;
 
+use super::order_matching::restate_orders_of_study;
 use super::owed::owe_messages;
 use super::row::to_json;
 use super::statement::Statement;
@@ -48,7 +49,22 @@ pub(super) async fn project(
     for event in recorded {
         project_event(connection, state, event).await?;
     }
+    if recorded.iter().any(|event| may_restate_orders(&event.entry.event)) {
+        restate_orders_of_study(connection, &state.set.study_instance_uid).await?;
+    }
     owe_messages(connection, state, recorded, now).await
+}
+
+/// Whether what has become of an order may follow from an event of a case of its images.
+fn may_restate_orders(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::CaseOpened { .. }
+            | Event::Concluded { .. }
+            | Event::Addendum { .. }
+            | Event::Reopened { .. }
+            | Event::Superseded { .. }
+    )
 }
 
 async fn insert_case(

@@ -9,12 +9,13 @@ use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
 use super::jobs::{NewJob, upsert_jobs};
+use super::order_matching::match_to_orders;
 use super::row::{groups, integer, optional_parsed, optional_text, parsed, text};
 use super::statement::Statement;
 use super::{Store, StoreError};
 use crate::vocab::{
     AccessionNumber, AeTitle, Instance, InstanceTags, Pathway, PatientId, Sex, SiteCode, StudyInstanceUid,
-    Timestamp, coded_enum,
+    Timestamp, UserId, coded_enum,
 };
 
 coded_enum!(
@@ -22,6 +23,8 @@ coded_enum!(
     HoldReason, "hold reason" {
         /// Its instances disagree about the patient.
         IdentityConflict = "identity_conflict",
+        /// The order with their accession number is for somebody else.
+        OrderOfAnotherPatient = "order_of_another_patient",
         /// A person put it on hold.
         ByHand = "by_hand",
     }
@@ -75,6 +78,8 @@ pub struct Study {
     pub hold: Option<(HoldReason, Timestamp)>,
     /// When and by which rule it was complete.
     pub complete: Option<(Timestamp, CompletenessRule)>,
+    /// When a person settled that it may be read though the order with its accession number is for somebody else.
+    pub order_conflict_settled_at: Option<Timestamp>,
 }
 
 /// Whether two sets of attributes can be of one patient: no attribute that both carry differs.
@@ -112,14 +117,14 @@ impl Identity {
         }
     }
 
-    fn of_row(row: &AnyRow) -> Result<Self, StoreError> {
-        Ok(Self {
-            patient_id: optional_text(row, "patient_id")?,
-            issuer: optional_text(row, "issuer_of_patient_id")?,
-            name: optional_text(row, "patient_name")?,
-            birth_date: optional_text(row, "birth_date")?,
-            sex: optional_text(row, "sex")?,
-        })
+    fn of_study(study: &Study) -> Self {
+        Self {
+            patient_id: study.patient_id.as_ref().map(ToString::to_string),
+            issuer: study.issuer_of_patient_id.clone(),
+            name: study.patient_name.clone(),
+            birth_date: study.birth_date.clone(),
+            sex: study.sex.map(|sex| sex.code().to_owned()),
+        }
     }
 
     /// The first component group without case, separators and padding (PS3.5 section 6.2.1).
@@ -147,17 +152,24 @@ pub(super) async fn upsert_studies(
     }
     let arrivals: Vec<(&StudyInstanceUid, Vec<&Instance>)> = by_study.into_iter().collect();
     let mut touched = Vec::with_capacity(arrivals.len());
+    let mut standing_now: Vec<Study> = Vec::with_capacity(arrivals.len());
     for group in groups(&arrivals) {
         let standing = upsert_group(connection, group).await?;
         for (study, instances) in group {
             let last = instances.iter().map(|i| i.received_at).max();
-            let Some((last, identity)) = last.zip(standing.get(study)) else { continue };
+            let found = standing.iter().find(|found| found.study_instance_uid == **study);
+            let Some((last, found)) = last.zip(found) else { continue };
             touched.push(((*study).clone(), last));
-            let disagrees = |i: &&Instance| !same_patient(identity, &Identity::of_tags(&i.tags));
+            let identity = Identity::of_study(found);
+            let disagrees = |i: &&Instance| !same_patient(&identity, &Identity::of_tags(&i.tags));
             if instances.iter().any(disagrees) {
                 hold(connection, study, HoldReason::IdentityConflict, last).await?;
             }
         }
+        standing_now.extend(standing);
+    }
+    if let Some(now) = touched.iter().map(|(_, last)| *last).max() {
+        match_to_orders(connection, &standing_now, now).await?;
     }
     Ok(touched)
 }
@@ -165,7 +177,7 @@ pub(super) async fn upsert_studies(
 async fn upsert_group(
     connection: &mut AnyConnection,
     group: &[(&StudyInstanceUid, Vec<&Instance>)],
-) -> Result<BTreeMap<StudyInstanceUid, Identity>, StoreError> {
+) -> Result<Vec<Study>, StoreError> {
     let mut query = Statement::new(
         "INSERT INTO studies (study_instance_uid, patient_id, issuer_of_patient_id, patient_name, birth_date, \
          sex, accession_number, study_date, study_description, site, calling_ae, pathway, modality, \
@@ -207,18 +219,12 @@ async fn upsert_group(
          instance_count = studies.instance_count + excluded.instance_count, \
          last_arrival_at = CASE WHEN excluded.last_arrival_at > studies.last_arrival_at \
            THEN excluded.last_arrival_at ELSE studies.last_arrival_at END \
-         RETURNING study_instance_uid, patient_id, issuer_of_patient_id, patient_name, birth_date, sex",
+         RETURNING *",
     );
-    query
-        .build()?
-        .fetch_all(connection)
-        .await?
-        .iter()
-        .map(|row| Ok((parsed(row, "study_instance_uid")?, Identity::of_row(row)?)))
-        .collect()
+    query.build()?.fetch_all(connection).await?.iter().map(study_of).collect()
 }
 
-async fn hold(
+pub(super) async fn hold(
     connection: &mut AnyConnection,
     study: &StudyInstanceUid,
     reason: HoldReason,
@@ -312,11 +318,23 @@ impl Store {
     }
 
     /// Ends the hold of a study; the caller enqueues its assembly.
-    pub async fn release_study(&self, study: &StudyInstanceUid) -> Result<(), StoreError> {
+    ///
+    /// Where the order with its accession number is for somebody else, that is settled with it, until the order changes.
+    pub async fn release_study(
+        &self,
+        study: &StudyInstanceUid,
+        by: UserId,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let changed = sqlx::query(
-            "UPDATE studies SET hold_reason = NULL, held_at = NULL \
-             WHERE study_instance_uid = $1 AND hold_reason IS NOT NULL",
+            "UPDATE studies SET hold_reason = NULL, held_at = NULL, \
+             order_conflict_settled_at = CASE WHEN hold_reason = $1 THEN $2 ELSE order_conflict_settled_at END, \
+             order_conflict_settled_by = CASE WHEN hold_reason = $1 THEN $3 ELSE order_conflict_settled_by END \
+             WHERE study_instance_uid = $4 AND hold_reason IS NOT NULL",
         )
+        .bind(HoldReason::OrderOfAnotherPatient.code())
+        .bind(now.to_string())
+        .bind(by.to_string())
         .bind(study.as_str())
         .execute(&self.writer)
         .await?
@@ -375,6 +393,7 @@ pub(super) fn study_of(row: &AnyRow) -> Result<Study, StoreError> {
         last_arrival_at: parsed(row, "last_arrival_at")?,
         hold: hold_reason.zip(optional_parsed(row, "held_at")?),
         complete: complete_at.zip(optional_parsed(row, "completeness_reason")?),
+        order_conflict_settled_at: optional_parsed(row, "order_conflict_settled_at")?,
     })
 }
 

@@ -55,6 +55,10 @@ own_id!(
     JobId, "job id"
 );
 own_id!(
+    /// One request for an exam.
+    OrderId, "order id"
+);
+own_id!(
     /// One message to another system.
     MessageId, "message id"
 );

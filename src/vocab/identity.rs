@@ -9,7 +9,7 @@ const MAX_SH_LENGTH: usize = 64;
 /// Value Representation AE holds at most 16 characters (PS3.5 section 6.2).
 const MAX_AE_LENGTH: usize = 16;
 
-fn check_printable(text: &str, max: usize) -> Result<String, &'static str> {
+pub(super) fn check_printable(text: &str, max: usize) -> Result<String, &'static str> {
     let text = text.trim_matches([' ', '\0']);
     if text.is_empty() {
         return Err("is empty");

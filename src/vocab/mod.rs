@@ -13,6 +13,7 @@ mod identity;
 mod image_view;
 mod instance;
 mod opinion;
+mod order;
 mod refused;
 mod spacing;
 mod uid;
@@ -27,7 +28,7 @@ pub use codes::{
     CT_OF_CHEST, CT_OF_CHEST_LOINC, IMAGING, LATERALITY, Loinc, PRESENT, RADIOLOGY, is_sct_identifier,
 };
 pub use finding::{BreastFeature, ChestFinding, Coded, Confidence, FindingCode, LevelOfConcern, Mark, Zone};
-pub use id::{CaseId, JobId, MessageId, ReadId, ReadingSessionId, UserId};
+pub use id::{CaseId, JobId, MessageId, OrderId, ReadId, ReadingSessionId, UserId};
 pub use identity::{AccessionNumber, AeTitle, NhsNumber, PatientId, Role, Sex, SiteCode};
 pub use image_view::{ChestView, View, is_mammogram, view_of};
 pub use instance::{Instance, InstanceTags, Registration};
@@ -35,6 +36,7 @@ pub use opinion::{
     Assessment, BreastOpinion, ChestOpinion, InadequateReason, MammoMark, MammoOpinion, Opinion,
     TechnicalReason, ViewRecall,
 };
+pub use order::{Order, OrderContent, OrderState, OrderUrgency, OrderedPatient, PlacerOrderNumber};
 pub use refused::{RefusalPhase, RefusedObject, RefusedUsage};
 pub use spacing::{Spacing, SpacingKind};
 pub use uid::{SeriesInstanceUid, SopClassUid, SopInstanceUid, StudyInstanceUid, TransferSyntaxUid};

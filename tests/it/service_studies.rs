@@ -18,26 +18,26 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 /// A record on this machine, and what it answers about a kind of resource.
-struct Record {
+pub struct Record {
     address: SocketAddr,
     client: reqwest::Client,
 }
 
 impl Record {
-    async fn open(folder: &Path, faults: Faults) -> Self {
+    pub async fn open(folder: &Path, faults: Faults) -> Self {
         let at = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0);
         let (address, _) = serve(at, folder.to_owned(), faults).await.unwrap();
         let client = doubleread::post::client(&doubleread::post::Endpoint::default()).unwrap();
         Self { address, client }
     }
 
-    async fn all(&self, kind: &str) -> Value {
+    pub async fn all(&self, kind: &str) -> Value {
         let answer = self.client.get(format!("http://{}/{kind}", self.address)).send().await.unwrap();
         serde_json::from_str(&answer.text().await.unwrap()).unwrap()
     }
 
     /// A house that posts to this record and is quick to try again.
-    fn house(&self) -> House {
+    pub fn house(&self) -> House {
         House::build_with("", |config| {
             let endpoint = toml::toml! { [endpoint]
             url = "" };
@@ -50,7 +50,7 @@ impl Record {
     }
 }
 
-async fn sent(house: &House, files: &[PathBuf]) -> Vec<u16> {
+pub async fn sent(house: &House, files: &[PathBuf]) -> Vec<u16> {
     let answers = push(&house.target("ROOM1"), files, &|_| {}).await.unwrap();
     let status = |outcome: &Outcome| match outcome {
         Outcome::Answered { status, .. } => *status,
@@ -59,14 +59,14 @@ async fn sent(house: &House, files: &[PathBuf]) -> Vec<u16> {
     answers.iter().map(|sent| status(&sent.outcome)).collect()
 }
 
-fn write(house: &House, name: &str, bytes: &[u8]) -> PathBuf {
+pub fn write(house: &House, name: &str, bytes: &[u8]) -> PathBuf {
     let path = house.folder.path().join(name);
     std::fs::write(&path, bytes).unwrap();
     path
 }
 
 /// Two readers with accounts.
-async fn two_readers(store: &Store) -> [UserId; 2] {
+pub async fn two_readers(store: &Store) -> [UserId; 2] {
     let reader = async |name: &str| {
         let (sign_in_name, display_name) = (name.to_owned(), format!("Person {name}"));
         let (roles, sites) = ([Role::Reader].into(), [].into());
@@ -77,7 +77,7 @@ async fn two_readers(store: &Store) -> [UserId; 2] {
 }
 
 /// The readers call the case of an image set normal; it has then concluded and owes a report.
-async fn read_as_normal(store: &Store, study: &StudyInstanceUid, image_set: i64, readers: &[UserId; 2]) {
+pub async fn read_as_normal(store: &Store, study: &StudyInstanceUid, image_set: i64, readers: &[UserId; 2]) {
     let case = wait_for("the case of an image set", async || {
         let cases = store.cases_of_study(study).await.unwrap();
         let case = cases.into_iter().find(|case| case.image_set == image_set)?;
@@ -99,7 +99,7 @@ async fn read_as_normal(store: &Store, study: &StudyInstanceUid, image_set: i64,
 }
 
 /// Waits until every message of the study's cases was accepted; attempts in all.
-async fn delivered(store: &Store, study: &StudyInstanceUid, expected: usize) -> i64 {
+pub async fn delivered(store: &Store, study: &StudyInstanceUid, expected: usize) -> i64 {
     wait_for("the messages to be accepted", async || {
         let mut messages = Vec::new();
         for case in store.cases_of_study(study).await.unwrap() {

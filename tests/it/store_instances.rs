@@ -116,7 +116,7 @@ on_each_database! {
         assert_eq!(study.hold.map(|(reason, _)| reason), Some(HoldReason::IdentityConflict));
         assert_eq!(study.patient_id, first.tags.patient_id, "the first identity stands");
         assert_eq!(store.held_studies(10).await.unwrap().len(), 1);
-        store.release_study(&first.study_instance_uid).await.unwrap();
+        store.release_study(&first.study_instance_uid, UserId::new(), now()).await.unwrap();
         assert!(store.held_studies(10).await.unwrap().is_empty());
 
         let mut both = vec![instance(2, 1, "cc"), instance(2, 2, "dd")];

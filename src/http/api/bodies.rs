@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::http::desk::Subject;
-use crate::http::history::{History, history};
+use crate::http::history::History;
 use crate::reading::CaseView;
 use crate::store::{CaseRow, StoredCase, Study};
 use crate::vocab::{
@@ -122,7 +122,7 @@ impl CaseBody {
             claim_token: view.case().claim.as_ref().map(|claim| claim.token.to_string()),
             case: view,
             patient: PatientBody::from(&subject.study),
-            history: history(&subject.images),
+            history: subject.history(),
             images: subject.images.iter().map(ImageBody::from).collect(),
         }
     }

@@ -18,7 +18,7 @@ use crate::http::caller::Caller;
 use crate::http::desk;
 use crate::http::error::{ErrorBody, HttpError};
 use crate::http::hanging::{Stage, stages};
-use crate::http::history::{History, history};
+use crate::http::history::History;
 use crate::http::shown_image::{self, Shown};
 use crate::http::state::AppState;
 use crate::http::words;
@@ -105,7 +105,7 @@ async fn display_of(state: &AppState, caller: &Caller, case: &StoredCase) -> Res
         synthetic: state.synthetic_patients,
         patient: patient(&subject.study),
         study: study_facts(&subject.study),
-        history: history(&subject.images),
+        history: subject.history(),
         stages,
         priors: priors.into_iter().map(|prior| prior.facts).collect(),
         images,

@@ -11,6 +11,7 @@ mod display_priors;
 mod heat_maps;
 mod images;
 mod operations;
+mod orders;
 mod preferences;
 mod quarantine;
 mod readers;
@@ -75,6 +76,7 @@ pub(super) fn router() -> (Router<AppState>, Vec<(&'static str, String)>) {
         .merge(heat_maps::router())
         .merge(audit::router())
         .merge(operations::router())
+        .merge(orders::router())
         .merge(quarantine::router())
         .split_for_parts();
     let mut routes = vec![("GET", "/api/openapi.json".to_owned())];

@@ -25,6 +25,8 @@ pub(in crate::http) struct Line {
     pub arrived: String,
     /// Whether all views are there.
     pub whole: Option<Phase>,
+    /// Which order it is for, where orders are sent here.
+    pub order: Option<Phase>,
     /// Whether the AI took the images.
     pub ai: Option<Phase>,
     /// The phase that it has reached, or the one that failed.
@@ -75,7 +77,8 @@ pub(super) async fn lines_of(
 fn line(look: &Look, status: &Status) -> Line {
     let all = phases(status);
     let study = &status.study;
-    let failing = all.iter().find(|phase| phase.tone == Tone::Bad);
+    // An order that is missing stops nothing, and has a column of its own.
+    let failing = all.iter().find(|phase| phase.tone == Tone::Bad && phase.name != "Order");
     let place = failing.or(all.iter().find(|phase| phase.tone == Tone::Waiting)).or(all.last());
     let named = |name: &str| all.iter().find(|phase| phase.name == name).cloned();
     let accession = study.accession_number.as_ref();
@@ -92,6 +95,7 @@ fn line(look: &Look, status: &Status) -> Line {
         sender: study.calling_ae.to_string(),
         arrived: look.time(study.last_arrival_at),
         whole: named("Image set"),
+        order: named("Order"),
         ai: named("AI"),
         place: place.cloned().unwrap_or(Phase {
             name: "Received",

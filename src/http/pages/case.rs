@@ -17,7 +17,7 @@ use super::shown::{AiBox, Outcome, OwnBox, ReadBox};
 use crate::http::caller::Caller;
 use crate::http::desk::{self, Subject};
 use crate::http::error::HttpError;
-use crate::http::history::{History, history};
+use crate::http::history::History;
 use crate::http::names::names_of;
 use crate::http::opinion_form::Fields;
 use crate::http::panel::colleagues;
@@ -284,7 +284,7 @@ async fn case_page(
         pathway_code: blind.set.pathway.code(),
         display: if show_films { format!("/api/cases/{case_id}/display") } else { String::new() },
         banner: banner(look, case, subject),
-        history: if show_films { history(&subject.images) } else { Vec::new() },
+        history: if show_films { subject.history() } else { Vec::new() },
         has_heat: films.as_ref().is_some_and(|films| films.films.iter().any(|film| film.heat.is_some())),
         films,
         dead_ms: if claimed { state.settings.dead_time_ms } else { 0 },

@@ -157,11 +157,12 @@ fn in_words(ms: i64) -> String {
 }
 
 fn entries(caller: &Caller, here: &str) -> Vec<Entry> {
-    let all: [(&'static str, &'static str, &[Role]); 7] = [
+    let all: [(&'static str, &'static str, &[Role]); 8] = [
         ("/", "Start", &[Role::Reader, Role::Lead]),
         ("/worklist", "Worklist", &[Role::Reader, Role::Lead]),
         ("/my-reads", "My reads", &[Role::Reader, Role::Lead]),
         ("/studies", "Arrivals", &[Role::Radiographer, Role::Reader, Role::Lead, Role::Admin]),
+        ("/orders", "Orders", &[Role::Radiographer, Role::Lead, Role::Admin]),
         ("/refused", "Refused", &[Role::Radiographer]),
         ("/audit", "Agreement", &[Role::Auditor, Role::Lead, Role::Admin]),
         ("/operations", "Needs attention", &[Role::Lead, Role::Admin]),

@@ -11,6 +11,7 @@ pub(super) mod frame;
 mod my_reads;
 mod operations;
 mod opinion;
+mod orders;
 mod refused;
 mod sessions;
 mod shown;
@@ -56,6 +57,7 @@ pub(super) fn add(pages: Pages) -> Pages {
         .get("/studies", studies::list)
         .post("/studies/link-test", studies::test_link)
         .get("/studies/{study_instance_uid}", studies::one)
+        .get("/orders", orders::show)
         .get("/refused", refused::show)
         .post("/refused/conflicts/{sop_instance_uid}/{refused_hash}/judge", refused::judge_conflict)
         .post("/refused/quarantine/{id}/judge", refused::judge_quarantined)

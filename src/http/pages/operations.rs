@@ -105,7 +105,7 @@ pub(super) async fn show(
             .map(|study| Held {
                 uid: study.study_instance_uid.to_string(),
                 name: words::person_name(study.patient_name.as_deref().unwrap_or_default()),
-                why: study.hold.map(|(reason, _)| words_of(reason.code())).unwrap_or_default(),
+                why: study.hold.map(|(reason, _)| words::capital(words::hold(reason))).unwrap_or_default(),
                 since: study.hold.map(|(_, at)| look.time(at)).unwrap_or_default(),
             })
             .collect(),

@@ -10,11 +10,12 @@ use super::{page, see_other};
 use crate::http::caller::Caller;
 use crate::http::error::HttpError;
 use crate::http::link_test::{self, LinkReport};
+use crate::http::orders::{self, Listed};
 use crate::http::state::AppState;
 use crate::http::study_status::{Phase, phases, status};
 use crate::http::visible;
 use crate::http::words;
-use crate::vocab::Role;
+use crate::vocab::{Order, OrderUrgency, Role};
 
 #[derive(Template)]
 #[template(path = "studies.html")]
@@ -26,6 +27,9 @@ struct StudiesPage {
     searched: bool,
     /// Objects that were refused and that nobody has judged.
     refused: usize,
+    /// Orders whose images have not come, and whether there may be more.
+    waiting: usize,
+    waiting_more: bool,
     may_test: bool,
     link: Option<LinkReport>,
 }
@@ -37,8 +41,15 @@ struct StudyPage {
     name: String,
     facts: Vec<(&'static str, String)>,
     phases: Vec<Phase>,
+    order: Option<OrderCard>,
     posts: Vec<(String, String)>,
     instances: Vec<InstanceLine>,
+}
+
+/// The order that the accession number leads to.
+struct OrderCard {
+    title: &'static str,
+    facts: Vec<(&'static str, String)>,
 }
 
 struct InstanceLine {
@@ -100,9 +111,12 @@ async fn arrivals_page(
     link: Option<LinkReport>,
 ) -> Result<Response, HttpError> {
     let looks_after = [Role::Radiographer, Role::Lead, Role::Admin].into_iter().any(|role| caller.is(role));
-    let refused = match looks_after {
-        true => crate::http::refused::quarantine(state, caller, true).await?.len(),
-        false => 0,
+    let (refused, waiting) = match looks_after {
+        true => (
+            crate::http::refused::quarantine(state, caller, true).await?.len(),
+            orders::list(state, caller, Listed::Waiting, None, None).await?.len(),
+        ),
+        false => (0, 0),
     };
     page(&StudiesPage {
         frame: look.frame("Arrivals"),
@@ -111,6 +125,8 @@ async fn arrivals_page(
         searched: accession.is_some(),
         accession: accession.unwrap_or_default().to_owned(),
         refused,
+        waiting,
+        waiting_more: waiting >= usize::try_from(state.settings.page_rows).unwrap_or(usize::MAX),
         may_test: looks_after && state.link.is_some(),
         link,
     })
@@ -163,7 +179,45 @@ pub(super) async fn one(
         })
         .collect();
     let name = words::person_name(study.patient_name.as_deref().unwrap_or_default());
-    page(&StudyPage { frame: look.frame("Study"), name, facts, phases: phases(&status), posts, instances })
+    let order = order_card(&look, &caller, status.order.order.as_ref());
+    page(&StudyPage {
+        frame: look.frame("Study"),
+        name,
+        facts,
+        phases: phases(&status),
+        order,
+        posts,
+        instances,
+    })
+}
+
+/// What the order says; where it is for somebody else, to those alone who may settle it.
+fn order_card(look: &Look, caller: &Caller, order: Option<&(Order, bool)>) -> Option<OrderCard> {
+    let (order, is_own) = order?;
+    let looks_after = [Role::Radiographer, Role::Lead, Role::Admin].into_iter().any(|role| caller.is(role));
+    if !is_own && !looks_after {
+        return None;
+    }
+    let content = &order.content;
+    let mut facts = Vec::new();
+    if !is_own {
+        facts.push(("For", words::person_name(&content.patient.name)));
+        facts.push(("Patient ID", words::plain(content.patient.id.as_str())));
+        facts.push(("Born", words::date(&content.patient.birth_date)));
+    }
+    facts.push(("Exam", words::plain(&content.procedure)));
+    if content.urgency == OrderUrgency::Urgent {
+        facts.push(("Urgency", "urgent".to_owned()));
+    }
+    let said = [("Clinical question", &content.reason), ("Symptoms", &content.symptoms)];
+    facts.extend(
+        said.into_iter().filter(|(_, text)| !text.is_empty()).map(|(n, text)| (n, words::plain_lines(text))),
+    );
+    facts.push(("Order number", words::plain(content.placer_order_number.as_str())));
+    facts.push(("Asked for", look.time(content.requested_at)));
+    facts.push(("State", super::orders::state_words(order.state).0.to_owned()));
+    let title = if *is_own { "Order" } else { "Order with this accession number, for another patient" };
+    Some(OrderCard { title, facts })
 }
 
 #[expect(clippy::cast_precision_loss, reason = "shown with one digit")]

@@ -4,6 +4,7 @@ mod chain;
 mod chest;
 mod discordance;
 mod mammo;
+mod orders;
 mod property;
 mod replay;
 mod rules;
