@@ -99,7 +99,9 @@ fn main() -> anyhow::Result<()> {
             phantom,
             encoding: Encoding::ExplicitLittleEndian,
         };
-        std::fs::write(&scratch, instance.part10()?)?;
+        let mut file = std::io::BufWriter::new(std::fs::File::create(&scratch)?);
+        instance.write_part10(&mut file)?;
+        file.flush()?;
         let prepared = prepare_file(&scratch, &spec.input, &spec.scope, &Limits::default())
             .map_err(|refused| anyhow::anyhow!("seed {seed}: {} {}", refused.reason, refused.detail))?;
         for value in &prepared.tensor {

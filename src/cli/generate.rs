@@ -1,5 +1,6 @@
 //! Synthetic studies for `send` and `phantom`, and films wrapped as DICOM.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -7,7 +8,7 @@ use anyhow::{Context, bail};
 
 use crate::phantom::{
     BreastLesion, ChestLesion, ChestView, GeneratedInstance, LesionKind, Photometric, StudyOptions,
-    generate_study, wrapped_film,
+    images_of_study, wrapped_film,
 };
 use crate::vocab::{Clock, FindingCode, MammoView, Pathway, Side, SystemClock};
 
@@ -132,7 +133,6 @@ impl Look {
 }
 
 pub(super) fn run_phantom(arguments: &Phantom) -> anyhow::Result<ExitCode> {
-    use std::io::Write;
     let mut options = options(arguments.pathway, &arguments.details)?;
     arguments.look.put_into(arguments.pathway, &mut options)?;
     if !arguments.dry_run {
@@ -141,10 +141,10 @@ pub(super) fn run_phantom(arguments: &Phantom) -> anyhow::Result<ExitCode> {
     let mut out = std::io::stdout().lock();
     let (mut images, started) = (0_u32, std::time::Instant::now());
     for seed in seeds(&arguments.details) {
-        for instance in generate_study(arguments.pathway, seed, &options) {
+        for instance in images_of_study(arguments.pathway, seed, &options) {
             images += 1;
             if arguments.dry_run {
-                std::hint::black_box(instance.part10()?);
+                instance.write_part10(std::io::sink())?;
                 continue;
             }
             let path = write_instance(&instance, &arguments.out)?;
@@ -230,7 +230,7 @@ fn write(pathway: Pathway, details: &Details, folder: &Path) -> anyhow::Result<V
     let options = options(pathway, details)?;
     let mut files = Vec::new();
     for seed in seeds(details) {
-        for instance in generate_study(pathway, seed, &options) {
+        for instance in images_of_study(pathway, seed, &options) {
             files.push(write_instance(&instance, folder)?);
         }
     }
@@ -244,7 +244,9 @@ fn seeds(details: &Details) -> impl Iterator<Item = u64> {
 
 fn write_instance(instance: &GeneratedInstance, folder: &Path) -> anyhow::Result<PathBuf> {
     let path = folder.join(&instance.file_name);
-    std::fs::write(&path, instance.part10()?)?;
+    let mut file = std::io::BufWriter::new(std::fs::File::create(&path)?);
+    instance.write_part10(&mut file)?;
+    file.flush()?;
     std::fs::write(path.with_extension("json"), instance.truth_json()?)?;
     Ok(path)
 }

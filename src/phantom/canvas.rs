@@ -121,12 +121,14 @@ impl Canvas {
     pub fn sample(&self, column: f32, row: f32) -> f32 {
         let column = column.clamp(0.0, (self.width - 1) as f32);
         let row = row.clamp(0.0, (self.height - 1) as f32);
-        let (c, r) = (column as usize, row as usize);
+        // Through i32, which processors convert at once; a position is within it.
+        let (c, r) = (column as i32 as usize, row as i32 as usize);
         let (fc, fr) = (column - c as f32, row - r as f32);
         let (c1, r1) = ((c + 1).min(self.width - 1), (r + 1).min(self.height - 1));
-        let s = |c: usize, r: usize| self.samples[r * self.width + c];
-        let above = s(c, r) + (s(c1, r) - s(c, r)) * fc;
-        let below = s(c, r1) + (s(c1, r1) - s(c, r1)) * fc;
+        let line = |r: usize| &self.samples[r * self.width..(r + 1) * self.width];
+        let (upper, lower) = (line(r), line(r1));
+        let above = upper[c] + (upper[c1] - upper[c]) * fc;
+        let below = lower[c] + (lower[c1] - lower[c]) * fc;
         above + (below - above) * fr
     }
 
@@ -171,20 +173,25 @@ impl Canvas {
 
     /// Twice the size (quadratic B-spline weights 3/4 and 1/4), with white noise on top.
     fn doubled(&self, width: usize, height: usize, amplitude: f32, key: u64) -> Canvas {
-        let mut out = Canvas { width, height, samples: Vec::with_capacity(width * height) };
-        let mut blended = vec![0.0_f32; self.width];
-        for row in 0..height {
+        let mut out = Canvas::new(width, height, 0.0);
+        // With its edges once more at both ends, so that every parent has two neighbours.
+        let mut blended = vec![0.0_f32; self.width + 2];
+        for (row, line) in out.samples.chunks_exact_mut(width).enumerate() {
             let (near, far) = halves(row, self.height);
             let near = &self.samples[near * self.width..(near + 1) * self.width];
             let far = &self.samples[far * self.width..(far + 1) * self.width];
-            for ((b, n), f) in blended.iter_mut().zip(near).zip(far) {
+            for ((b, n), f) in blended[1..].iter_mut().zip(near).zip(far) {
                 *b = 0.75 * n + 0.25 * f;
             }
-            let base = row * width;
-            out.samples.extend((0..width).map(|column| {
-                let (near, far) = halves(column, self.width);
-                0.75 * blended[near] + 0.25 * blended[far] + amplitude * white(key, base + column)
-            }));
+            blended[0] = blended[1];
+            blended[self.width + 1] = blended[self.width];
+            let mut at = row * width;
+            for (two, three) in line.chunks_mut(2).zip(blended.windows(3)) {
+                for (child, far) in two.iter_mut().zip([three[0], three[2]]) {
+                    *child = 0.75 * three[1] + 0.25 * far + amplitude * white(key, at);
+                    at += 1;
+                }
+            }
         }
         out
     }
@@ -246,7 +253,8 @@ fn halves(index: usize, parents: usize) -> (usize, usize) {
 pub fn white(key: u64, index: usize) -> f32 {
     let z = mix(key.wrapping_add((index as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)));
     let sum = (z & 0xffff) + ((z >> 16) & 0xffff) + ((z >> 32) & 0xffff) + (z >> 48);
-    (sum as f32 - 131_070.0) / 37_837.0
+    // Through i32, which processors convert at once; the sum is within 18 bits.
+    (sum as i32 as f32 - 131_070.0) / 37_837.0
 }
 
 fn clamp(at: f32, size: usize) -> usize {

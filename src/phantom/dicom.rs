@@ -3,6 +3,8 @@
 //! In: a phantom and an identity. Out: bytes. Must never write anything that could be taken for a real person, and
 //! nothing that dciodvfy finds fault with.
 
+use std::io::Write;
+
 use dicom_core::value::{DataSetSequence, PixelFragmentSequence, PrimitiveValue, Value};
 use dicom_core::{DataElement, Tag, VR};
 use dicom_dictionary_std::{tags, uids};
@@ -59,12 +61,16 @@ impl Code {
     }
 }
 
+/// Pixels that are turned into bytes at a time.
+const PIXELS_AT_ONCE: usize = 1 << 14;
+
 /// Writes a phantom as a Part-10 file (PS3.10 section 7).
 pub fn write_dicom(
     phantom: &Phantom,
     identity: &Identity,
     encoding: Encoding,
-) -> Result<Vec<u8>, PhantomError> {
+    mut out: impl Write,
+) -> Result<(), PhantomError> {
     let mut set = DataSet(InMemDicomObject::new_empty());
     let class = sop_class(phantom.kind);
     common(&mut set, phantom, identity, class);
@@ -82,10 +88,8 @@ pub fn write_dicom(
         .implementation_class_uid(IMPLEMENTATION)
         .implementation_version_name("DOUBLEREAD_PH_1");
     let file = set.0.with_meta(meta).map_err(|e| failed(Box::new(e)))?;
-    let mut bytes = Vec::with_capacity(phantom.pixels.len() * 2 + 8192);
-    file.write_all(&mut bytes).map_err(|e| failed(Box::new(e)))?;
-    append_native(&mut bytes, &phantom.pixels, encoding);
-    Ok(bytes)
+    file.write_all(&mut out).map_err(|e| failed(Box::new(e)))?;
+    write_native(&mut out, &phantom.pixels, encoding).map_err(|e| failed(Box::new(e)))
 }
 
 pub(super) fn sop_class(kind: ImageKind) -> &'static str {
@@ -265,18 +269,25 @@ fn mammogram(set: &mut DataSet, phantom: &Phantom, view: MammoView, implant: boo
 }
 
 /// Pixel Data (7FE0,0010) as OW without a second copy of 27 MB (PS3.5 section 7.1).
-fn append_native(bytes: &mut Vec<u8>, pixels: &[u16], encoding: Encoding) {
+fn write_native(out: &mut impl Write, pixels: &[u16], encoding: Encoding) -> std::io::Result<()> {
     let explicit: &[u8] = match encoding {
         Encoding::ExplicitLittleEndian => b"OW\0\0",
         Encoding::ImplicitLittleEndian => b"",
-        Encoding::RleLossless => return,
+        Encoding::RleLossless => return Ok(()),
     };
     // Rows and columns are 16 bits each and images at most some 10 MB a side, so that the length fits.
     let length = u32::try_from(pixels.len() * 2).unwrap_or(u32::MAX - 1);
-    bytes.extend_from_slice(&[0xe0, 0x7f, 0x10, 0x00]);
-    bytes.extend_from_slice(explicit);
-    bytes.extend_from_slice(&length.to_le_bytes());
-    bytes.extend(pixels.iter().flat_map(|pixel| pixel.to_le_bytes()));
+    out.write_all(&[0xe0, 0x7f, 0x10, 0x00])?;
+    out.write_all(explicit)?;
+    out.write_all(&length.to_le_bytes())?;
+    let mut bytes = [0_u8; 2 * PIXELS_AT_ONCE];
+    for some in pixels.chunks(PIXELS_AT_ONCE) {
+        for (two, pixel) in bytes.chunks_exact_mut(2).zip(some) {
+            two.copy_from_slice(&pixel.to_le_bytes());
+        }
+        out.write_all(&bytes[..2 * some.len()])?;
+    }
+    Ok(())
 }
 
 /// The pixels and how they are to be read (PS3.3 sections C.7.6.3 and C.11.2).

@@ -49,7 +49,7 @@ pub use mammo::{BreastLesion, LesionKind, MammoParams, mammo};
 pub use mask::Mask;
 pub use probe::probe_object;
 pub use segmentation::write_segmentation;
-pub use study::{GeneratedInstance, StudyOptions, generate_study};
+pub use study::{GeneratedInstance, StudyOptions, generate_study, images_of_study};
 pub use truth::{PixelBox, TrueFinding, Truth};
 
 use crate::vocab::{MammoView, Pathway, Side};

@@ -2,6 +2,8 @@
 //!
 //! In: pathway, seed, options. Out: images that write themselves when asked, each with its truth.
 
+use std::io::Write;
+
 use super::draws::Draws;
 use super::{
     BreastLesion, ChestLesion, ChestParams, ChestView, Encoding, Identity, LesionKind, MammoParams, Phantom,
@@ -81,7 +83,13 @@ impl GeneratedInstance {
     }
     /// The bytes of its Part-10 file.
     pub fn part10(&self) -> Result<Vec<u8>, PhantomError> {
-        write_dicom(&self.phantom, &self.identity, self.encoding)
+        let mut bytes = Vec::with_capacity(self.phantom.pixels.len() * 2 + 8192);
+        self.write_part10(&mut bytes)?;
+        Ok(bytes)
+    }
+    /// Writes its Part-10 file.
+    pub fn write_part10(&self, out: impl Write) -> Result<(), PhantomError> {
+        write_dicom(&self.phantom, &self.identity, self.encoding, out)
     }
     /// The truth as the bytes of a DICOM Segmentation; none where nothing was put in.
     pub fn segmentation(&self) -> Result<Option<Vec<u8>>, PhantomError> {
@@ -109,22 +117,27 @@ impl GeneratedInstance {
 
 /// Makes all images of a study.
 pub fn generate_study(pathway: Pathway, seed: u64, options: &StudyOptions) -> Vec<GeneratedInstance> {
+    images_of_study(pathway, seed, options).collect()
+}
+
+/// The images of a study one after another, each drawn when it is asked for.
+pub fn images_of_study(
+    pathway: Pathway,
+    seed: u64,
+    options: &StudyOptions,
+) -> impl Iterator<Item = GeneratedInstance> {
     let (date, time) = &options.date_time;
     let study = StudyIdentity::of(seed, pathway.code(), date, time);
-    let phantoms: Vec<Phantom> = match pathway {
-        Pathway::Chest => chest_study(seed, options),
-        Pathway::Mammo => mammo_study(seed, options),
+    let phantoms: Box<dyn Iterator<Item = Phantom>> = match pathway {
+        Pathway::Chest => Box::new(chest_study(seed, options)),
+        Pathway::Mammo => Box::new(mammo_study(seed, options)),
     };
-    phantoms
-        .into_iter()
-        .zip(1..)
-        .map(|(phantom, number)| GeneratedInstance {
-            file_name: format!("{}-{seed}-{}.dcm", pathway.code(), phantom.kind.view()),
-            identity: Identity::of(&study, number, phantom.kind),
-            phantom,
-            encoding: options.encoding,
-        })
-        .collect()
+    phantoms.zip(1..).map(move |(phantom, number)| GeneratedInstance {
+        file_name: format!("{}-{seed}-{}.dcm", pathway.code(), phantom.kind.view()),
+        identity: Identity::of(&study, number, phantom.kind),
+        phantom,
+        encoding: options.encoding,
+    })
 }
 
 fn is_normal(draws: &mut Draws, options: &StudyOptions) -> bool {
@@ -132,7 +145,7 @@ fn is_normal(draws: &mut Draws, options: &StudyOptions) -> bool {
     options.normal.unwrap_or(drawn)
 }
 
-fn chest_study(seed: u64, options: &StudyOptions) -> Vec<Phantom> {
+fn chest_study(seed: u64, options: &StudyOptions) -> impl Iterator<Item = Phantom> {
     let mut params = ChestParams::normal(seed);
     let mut draws = Draws::new(seed, "study-chest");
     let normal = is_normal(&mut draws, options);
@@ -155,10 +168,10 @@ fn chest_study(seed: u64, options: &StudyOptions) -> Vec<Phantom> {
     if let Some((width, height)) = options.size {
         (params.width, params.height) = (width, height);
     }
-    options.chest_views.iter().map(|view| chest(&ChestParams { view: *view, ..params.clone() })).collect()
+    options.chest_views.iter().map(move |view| chest(&ChestParams { view: *view, ..params.clone() }))
 }
 
-fn mammo_study(seed: u64, options: &StudyOptions) -> Vec<Phantom> {
+fn mammo_study(seed: u64, options: &StudyOptions) -> impl Iterator<Item = Phantom> {
     let mut draws = Draws::new(seed, "study-mammo");
     let normal = is_normal(&mut draws, options);
     let kind = *draws.pick(&LesionKind::ALL);
@@ -170,22 +183,18 @@ fn mammo_study(seed: u64, options: &StudyOptions) -> Vec<Phantom> {
     } else {
         vec![(side, BreastLesion { kind, conspicuity: Some(draws.range(0.35, 1.0)) })]
     };
-    options
-        .mammo_views
-        .iter()
-        .map(|view| {
-            let mut params = MammoParams::normal(seed, view.side, view.projection);
-            params.lesions = lesions.iter().filter(|(s, _)| *s == view.side).map(|(_, l)| *l).collect();
-            params.density = options.density.unwrap_or(params.density);
-            params.implant = options.implant;
-            params.bits_stored = options.bits_stored;
-            params.photometric = options.photometric;
-            if let Some((width, height)) = options.size {
-                (params.width, params.height) = (width, height);
-            }
-            let mut phantom = mammo(&params);
-            phantom.age_years = options.age_years.unwrap_or(phantom.age_years);
-            phantom
-        })
-        .collect()
+    options.mammo_views.iter().map(move |view| {
+        let mut params = MammoParams::normal(seed, view.side, view.projection);
+        params.lesions = lesions.iter().filter(|(s, _)| *s == view.side).map(|(_, l)| *l).collect();
+        params.density = options.density.unwrap_or(params.density);
+        params.implant = options.implant;
+        params.bits_stored = options.bits_stored;
+        params.photometric = options.photometric;
+        if let Some((width, height)) = options.size {
+            (params.width, params.height) = (width, height);
+        }
+        let mut phantom = mammo(&params);
+        phantom.age_years = options.age_years.unwrap_or(phantom.age_years);
+        phantom
+    })
 }

@@ -26,6 +26,29 @@ pub struct Breast {
     step: f32,
 }
 
+/// A line across the film.
+#[derive(Debug, Clone, Copy)]
+pub struct Line {
+    /// Where the skin is.
+    skin: f32,
+    /// How much longer the way across is than the shortest to the skin.
+    slant: f32,
+    /// Edge of the muscle, and how much of it there is at this height.
+    muscle: Option<(f32, f32)>,
+}
+
+impl Line {
+    /// Distance inside the skin, in millimetres; negative outside.
+    pub fn inside(&self, x: f32) -> f32 {
+        (self.skin - x) / self.slant
+    }
+
+    /// How much pectoral muscle lies at `x`, 0 to 1.
+    pub fn muscle(&self, x: f32) -> f32 {
+        self.muscle.map_or(0.0, |(edge, part)| smooth(edge + 1.2, edge - 2.0, x) * part)
+    }
+}
+
 /// A place in the breast, before projection.
 #[derive(Debug, Clone, Copy)]
 pub struct Place {
@@ -99,20 +122,24 @@ impl Breast {
 
     /// Distance inside the skin, in millimetres; negative outside.
     pub fn inside(&self, x: f32, y: f32) -> f32 {
-        let index = ((y / self.step).max(0.0) as usize).min(self.edge.len() - 1);
-        let across = self.edge[index].1 - x;
-        across / (1.0 + self.slope[index].powi(2)).sqrt()
+        self.line(y).inside(x)
     }
 
     /// How much pectoral muscle lies here, 0 to 1.
     pub fn muscle_at(&self, x: f32, y: f32) -> f32 {
-        if !self.oblique {
-            return 0.0;
-        }
+        self.line(y).muscle(x)
+    }
+
+    /// What is the same along a line across the film.
+    pub fn line(&self, y: f32) -> Line {
+        let index = ((y / self.step).max(0.0) as usize).min(self.edge.len() - 1);
         let (top, end) = self.muscle;
-        let part = (1.0 - y / end).max(0.0);
-        let edge = top * part.powf(0.85) * (1.0 + 0.10 * (part * 3.0).sin());
-        smooth(edge + 1.2, edge - 2.0, x) * smooth(0.0, 0.06, part)
+        let muscle = self.oblique.then(|| {
+            let part = (1.0 - y / end).max(0.0);
+            let edge = top * part.powf(0.85) * (1.0 + 0.10 * (part * 3.0).sin());
+            (edge, smooth(0.0, 0.06, part))
+        });
+        Line { skin: self.edge[index].1, slant: (1.0 + self.slope[index].powi(2)).sqrt(), muscle }
     }
 
     /// Where a place in the breast is seen on this view.

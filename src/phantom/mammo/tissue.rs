@@ -50,9 +50,18 @@ pub fn draw(params: &MammoParams, breast: &Breast, frame: Frame, canvas: &mut Ca
     ));
 
     for row in 0..height {
+        let y = frame.at(0, row).1;
+        let line = breast.line(y);
+        let by_nipple = (y - breast.nipple_y).abs() < NIPPLE_MM;
         for column in 0..wide {
-            let (x, y) = frame.at(column, row);
-            let inside = breast.inside(x, y).max(nipple(breast, x, y));
+            let x = frame.at(column, row).0;
+            let mut inside = line.inside(x);
+            if by_nipple {
+                inside = inside.max(nipple(breast, x, y));
+            } else if inside <= 0.0 {
+                // Beyond the skin there is air to the edge.
+                break;
+            }
             if inside <= 0.0 {
                 continue;
             }
@@ -72,7 +81,7 @@ pub fn draw(params: &MammoParams, breast: &Breast, frame: Frame, canvas: &mut Ca
             let strand = strands.sample(along * frame.per_unit, across * frame.per_unit);
             let mesh =
                 ligaments.sample((along * 1.5 + 8.0 * angle) * frame.per_unit, across * 0.9 * frame.per_unit);
-            let line = (1.0 - strand.abs() * 1.5).max(0.0).powi(2);
+            let fibre = (1.0 - strand.abs() * 1.5).max(0.0).powi(2);
             let ligament = (1.0 - mesh.abs() * 3.6).max(0.0).powi(2);
             let u = (((x - centre.0) / radii.0).powi(2) + ((y - centre.1) / radii.1).powi(2)).sqrt();
             let n = bend * 0.50 + texture.samples[near] * 0.16 + strand * 0.30;
@@ -80,21 +89,23 @@ pub fn draw(params: &MammoParams, breast: &Breast, frame: Frame, canvas: &mut Ca
             let under_skin = smooth(2.0, 9.0, inside);
             let g = glandular * under_skin;
             let mut grey = thick * (fat + 0.026 * texture.samples[near]);
-            grey += g * thick * gland * (0.55 + 0.20 * texture.samples[near] + 0.42 * line + 0.34 * ligament);
+            grey +=
+                g * thick * gland * (0.55 + 0.20 * texture.samples[near] + 0.42 * fibre + 0.34 * ligament);
             grey += under_skin
                 * thick
                 * (1.0 - 0.6 * g)
-                * (0.070 * line * smooth(2.2, 0.6, u) + 0.080 * ligament * (0.4 + 0.6 * smooth(3.0, 0.9, u)));
+                * (0.070 * fibre * smooth(2.2, 0.6, u)
+                    + 0.080 * ligament * (0.4 + 0.6 * smooth(3.0, 0.9, u)));
             grey += threads.samples[index] * under_skin;
             // Skin seen edge on: here thicker, there thinner, here plainer, there lost in the rim.
             let uneven = lobes.samples[near].clamp(-1.5, 1.5);
             let skin = 2.2 + 0.5 * uneven;
             grey +=
                 (0.055 + 0.03 * uneven) * smooth(0.0, 1.2, inside) * smooth(skin + 0.9, skin - 1.0, inside);
-            let muscle = breast.muscle_at(x, y);
+            let muscle = line.muscle(x);
             if muscle > 0.0 {
                 let body =
-                    0.40 + 0.16 * (1.0 - y / breast.muscle.1) + 0.022 * texture.samples[near] + 0.03 * line;
+                    0.40 + 0.16 * (1.0 - y / breast.muscle.1) + 0.022 * texture.samples[near] + 0.03 * fibre;
                 grey = grey * (1.0 - muscle) + muscle * (body * thick).max(grey * 0.9 + 0.08);
             }
             if let Some((cx, cy, rx, ry)) = implant {
@@ -133,10 +144,13 @@ fn shoulder(grey: f32) -> f32 {
     if grey > 0.70 { 1.0 - 0.30 * ((0.70 - grey) / 0.30).exp() } else { grey }
 }
 
+/// Radius of the nipple.
+const NIPPLE_MM: f32 = 5.5;
+
 /// The nipple, seen in profile.
 fn nipple(breast: &Breast, x: f32, y: f32) -> f32 {
-    let (dx, dy) = ((x - breast.depth + 1.5) / 5.5, (y - breast.nipple_y) / 5.5);
-    (1.0 - (dx * dx + dy * dy).sqrt()) * 5.5
+    let (dx, dy) = ((x - breast.depth + 1.5) / NIPPLE_MM, (y - breast.nipple_y) / NIPPLE_MM);
+    (1.0 - (dx * dx + dy * dy).sqrt()) * NIPPLE_MM
 }
 
 /// Vessels, and lymph nodes in the armpit.
