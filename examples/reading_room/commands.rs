@@ -25,6 +25,8 @@ enum Wish {
     },
     /// A study, pushed, and its case.
     Study(NewStudy),
+    /// The order for a study that is to be drawn, as it would be sent; nothing is sent.
+    Order(NewStudy),
     /// The AI says something of a case: the fields of an AI result that differ from a plain `normal`.
     Ai {
         case_id: CaseId,
@@ -57,6 +59,7 @@ pub async fn obey(room: &Room, line: &str) -> anyhow::Result<Value> {
             Ok(json!({ "user_id": made.user_id }))
         }
         Wish::Study(new) => Ok(serde_json::to_value(studies::make(room, new).await?)?),
+        Wish::Order(new) => Ok(json!({ "order": studies::order(&new)? })),
         Wish::Ai { case_id, result } => {
             let result = result_of(room, result)?;
             let actor = Actor::Ai { model: result.model.clone() };

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, ensure};
-use doubleread::phantom::{ChestLesion, ChestView, Encoding, StudyOptions, generate_study};
+use doubleread::phantom::{
+    ChestLesion, ChestView, Encoding, GeneratedInstance, StudyOptions, generate_study,
+};
 use doubleread::reading::{CaseImage, CompleteReason, ImageSet, Policy};
 use doubleread::receive::completeness::{Settings, assess};
 use doubleread::receive::send::{Target, push};
@@ -76,8 +78,26 @@ pub async fn make(room: &Room, new: NewStudy) -> anyhow::Result<Made> {
     Ok(Made { study: study.to_string(), instances, case_id })
 }
 
-/// Draws the images and writes them as files.
-fn drawn(room: &Room, new: &NewStudy, pathway: Pathway) -> anyhow::Result<Vec<PathBuf>> {
+/// The order for a study that is to be drawn, as an order system would send it.
+pub fn order(new: &NewStudy) -> anyhow::Result<serde_json::Value> {
+    let pathway: Pathway = new.pathway.parse()?;
+    let images = instances(new, pathway)?;
+    let first = images.first().context("no image")?;
+    let study = &first.identity.study;
+    Ok(serde_json::json!({
+        "placer_order_number": format!("RQ-{}", study.accession_number), "accession_number": study.accession_number,
+        "site": doubleread::receive::Settings::default().site,
+        "patient": {
+            "id": study.patient_id, "name": study.patient_name,
+            "birth_date": study.birth_date(first.phantom.age_years),
+        },
+        "pathway": pathway, "procedure": "XR chest PA", "reason": "Cough for six weeks",
+        "symptoms": "Cough, some weight loss", "requested_at": "2026-03-01T08:00:00Z",
+    }))
+}
+
+/// Draws the images.
+fn instances(new: &NewStudy, pathway: Pathway) -> anyhow::Result<Vec<GeneratedInstance>> {
     let date = new.date.clone().unwrap_or_else(|| "20260302".to_owned());
     // A patient of several studies is born on one day, or none of them would be a prior of another.
     let year: u32 = date.get(..4).and_then(|year| year.parse().ok()).context("no year in the date")?;
@@ -106,10 +126,8 @@ fn drawn(room: &Room, new: &NewStudy, pathway: Pathway) -> anyhow::Result<Vec<Pa
         let code: FindingCode = finding.parse()?;
         options.chest_lesions.push(ChestLesion { side: Some(Side::Right), ..ChestLesion::of(code) });
     }
-    let folder = room.folder.path().join(format!("study-{}-{}", pathway.code(), new.seed));
-    std::fs::create_dir_all(&folder)?;
-    let mut files = Vec::new();
-    for (at, mut image) in generate_study(pathway, new.seed, &options).into_iter().enumerate() {
+    let mut images = generate_study(pathway, new.seed, &options);
+    for image in &mut images {
         if let Some(patient) = new.patient {
             image.identity.study.patient_id = format!("SYN-P-{patient:08}");
             image.identity.study.patient_name = format!("SYNTHETIC^PATIENT^{patient:08}");
@@ -117,6 +135,16 @@ fn drawn(room: &Room, new: &NewStudy, pathway: Pathway) -> anyhow::Result<Vec<Pa
         if let Some(name) = &new.name {
             name.clone_into(&mut image.identity.study.patient_name);
         }
+    }
+    Ok(images)
+}
+
+/// Draws the images and writes them as files.
+fn drawn(room: &Room, new: &NewStudy, pathway: Pathway) -> anyhow::Result<Vec<PathBuf>> {
+    let folder = room.folder.path().join(format!("study-{}-{}", pathway.code(), new.seed));
+    std::fs::create_dir_all(&folder)?;
+    let mut files = Vec::new();
+    for (at, mut image) in instances(new, pathway)?.into_iter().enumerate() {
         let path = folder.join(format!("{at}-{}", image.file_name));
         if new.broken == Some(at) {
             image.encoding = Encoding::RleLossless;

@@ -127,7 +127,7 @@ pub(super) async fn run(arguments: Token, config: &Config) -> anyhow::Result<Exi
 }
 
 /// A token of the machine account of a role.
-async fn machine_token(store: &Store, role: Role, days: u16) -> anyhow::Result<String> {
+pub(super) async fn machine_token(store: &Store, role: Role, days: u16) -> anyhow::Result<String> {
     let now = SystemClock.now();
     let name = format!("machine-{role}");
     let user = match store.user_by_sign_in_name(&name).await? {

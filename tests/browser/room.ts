@@ -85,6 +85,11 @@ export class Room {
     return this.ask({ do: "study", ...study });
   }
 
+  /** The order for a study that is to be pushed, as an order system would send it to `/api/orders`. */
+  async order(study: NewStudy): Promise<Record<string, any>> {
+    return (await this.ask({ do: "order", ...study })).order;
+  }
+
   /** The AI says something of a case: fields that differ from a plain `normal`. */
   async ai(case_id: string, result: Record<string, unknown> = {}): Promise<void> {
     await this.ask({ do: "ai", case_id, result });

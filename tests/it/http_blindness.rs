@@ -31,6 +31,10 @@ async fn seen_in(world: World) -> Vec<(String, String)> {
     let service = Service::start().await;
     let other = service.person("anna", &[Role::Reader]).await;
     let own = service.person("ben", &[Role::Reader, Role::Radiographer, Role::Lead]).await;
+    let mut sender = service.signed_in("ben").await;
+    let mut order = crate::http_orders::order(1);
+    order["pathway"] = world.first["pathway"].clone();
+    let order = sender.post("/api/orders", order).await.json()["order_id"].as_str().unwrap().to_owned();
     let made = make_case(&service, 1, world.policy()).await;
     let mut anna = service.signed_in("anna").await;
     let case = anna.post("/api/cases/next", json!({})).await.json();
@@ -58,14 +62,14 @@ async fn seen_in(world: World) -> Vec<(String, String)> {
     });
     routes.sort();
     // Before the claim, and again while the case is open.
-    look(&mut ben, &routes, &made, other, &mut answers).await;
+    look(&mut ben, &routes, (&made, &order), other, &mut answers).await;
     let claimed = ben.post(&format!("/api/cases/{}/claim", made.case_id), json!({})).await;
     assert_eq!(claimed.status, StatusCode::OK, "{}", claimed.text);
     let token = claimed.json()["claim_token"].as_str().unwrap().to_owned();
     answers.push(("claim".to_owned(), claimed.text));
-    look(&mut ben, &routes, &made, other, &mut answers).await;
+    look(&mut ben, &routes, (&made, &order), other, &mut answers).await;
     // User ids are fresh in every world.
-    let secrets = [token, ben.csrf.clone(), own.to_string(), other.to_string()];
+    let secrets = [token, ben.csrf.clone(), own.to_string(), other.to_string(), order];
     for (route, text) in &mut answers {
         for secret in &secrets {
             *route = route.replace(secret.as_str(), "SECRET");
@@ -79,7 +83,7 @@ async fn seen_in(world: World) -> Vec<(String, String)> {
 async fn look(
     ben: &mut Visitor,
     routes: &[(&'static str, String)],
-    made: &crate::http_world::Made,
+    (made, order): (&crate::http_world::Made, &str),
     other: UserId,
     answers: &mut Vec<(String, String)>,
 ) {
@@ -95,6 +99,7 @@ async fn look(
             .replace("{tag}", "00281050")
             .replace("{name}", "dark.css")
             .replace("{user_id}", &other.to_string())
+            .replace("{order_id}", order)
             .replace("{session_id}", "00000000-0000-7000-8000-000000000002");
         let acts = *method != "GET";
         // Acts that would move the case on are asked for without what they need.

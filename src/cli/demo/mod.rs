@@ -1,5 +1,6 @@
 //! `doubleread demo`: the whole service on this machine, with synthetic patients and scripted readers.
 
+mod orders;
 mod people;
 mod readers;
 mod studies;
@@ -15,12 +16,14 @@ use anyhow::{Context, bail};
 
 use super::compose::Service;
 use super::output::{Progress, push_with_progress, table};
+use super::token::machine_token;
 use crate::config::{self, Config, ConfigError, Flag};
 use crate::http::loopback_record::{self, Faults};
 use crate::lifecycle::Lifecycle;
 use crate::receive::send::Target;
 use crate::store::Store;
 use crate::telemetry;
+use crate::vocab::Role;
 
 /// Arguments of the command.
 #[derive(Debug, clap::Args)]
@@ -44,6 +47,8 @@ const QUIET_SECONDS: u32 = 3;
 /// Longest that the demonstration waits for AI results, and for reading and posting, seconds.
 const RESULTS_WITHIN: u64 = 120;
 const POSTED_WITHIN: u64 = 300;
+/// Days for which the demonstration's order system may send orders.
+const ORDERS_TOKEN_DAYS: u16 = 1;
 /// How often it looks, milliseconds.
 const LOOK_MS: u64 = 100;
 
@@ -82,6 +87,9 @@ async fn show(arguments: Demo, mut config: Config, lifecycle: &Lifecycle) -> any
     let dicom = service.receive_address.context("no address for DICOM")?;
     eprintln!("pages on http://{http}, DICOM on {dicom}, loopback record on http://{record}");
 
+    let token = machine_token(&service.store, Role::Admin, ORDERS_TOKEN_DAYS).await?;
+    let ordered = orders::send(&files, &config.receive, http, &token).await?;
+    eprintln!("{ordered} orders sent");
     push_all(&files, &config, dicom).await?;
     let studies = studies::of(&service.store, &files).await?;
     wait_for_results(&service.store, &studies).await?;

@@ -44,6 +44,11 @@ for (const theme of ["dark", "light"] as const) {
     await room.person("lena", "lead");
     await room.person("audrey", "auditor");
     await room.person("ada", "admin");
+    const sender = await Person.signIn(room, "rad");
+    const other = { id: "OTHER-1", name: "Someone^Else", birth_date: "19480229" };
+    for (const [seed, change] of [[1, {}], [9, { patient: other, urgency: "urgent" }]] as const)
+      await sender.post("/api/orders", { ...(await room.order({ seed, pathway: "chest" })), ...change });
+    await room.study({ seed: 9, pathway: "chest" });
     const chest = await room.study({ seed: 1, pathway: "chest", policy: "chest-verify", finding: "mass" });
     await room.study({ seed: 2, pathway: "mammo", policy: "mammo-ai-second" });
     await room.ai(chest.case_id, { outcome: { result: "abnormal" }, score: 0.8 });
