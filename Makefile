@@ -82,17 +82,8 @@ phantom-sheets: build peers ## draw docs/phantoms-*.png, and print how phantoms 
 	$(BIN) phantom chest --count 24 --out target/phantoms/chest >/dev/null
 	.venv/bin/python scripts/phantom_looks.py target/phantoms/mammo target/phantoms/chest
 
-models: runtime ## train every shipped model again, on the CPU, and write graph, manifest and card (under two hours)
-	cargo build --release --bin doubleread --example phantom_batch --example wrap_films
-	python3 -m venv var/training/venv
-	var/training/venv/bin/pip install --quiet --requirement training/requirements.txt
-	scripts/film_models.sh var/training/venv/bin/python
-	var/training/venv/bin/python training/train.py chest
-	var/training/venv/bin/python training/train.py mammo
-	@if [ -f var/training/chest-adult-1.pt ]; then var/training/venv/bin/python training/parity_goldens.py; fi
-	var/training/venv/bin/python training/heat_maps.py
-	var/training/venv/bin/python scripts/phantom_sheets.py
-	var/training/venv/bin/python training/models_page.py
+models: runtime ## train every shipped model again, on the CPU, and write graph, manifest and card (under two hours; docs/models/how-long.md)
+	python3 training/all_models.py
 
 model-examples: runtime ## export the worked examples (TorchXRayVision, four views; random weights) and hold them against PyTorch
 	cargo build --release --bin doubleread

@@ -32,9 +32,10 @@ SETTINGS = {
         members=[dict(seed=31, parts=[dict(phases=[(64, 8, 4e-3)])])],
     ),
     "chest-child": dict(
-        BLOCKS, set="chest-child", version="1.0.0", spec="chest-child.toml", side=128, batch=32, dropout=0.2, smoothing=0.06,
-        weights={}, watch=["pneumonia"],
-        members=[dict(seed=11, parts=[dict(phases=[(64, 6, 3e-3), (96, 3, 2e-3), (128, 1, 6e-4)]), dict(phases=[(128, 4, 2e-3)], seed=21)])],
+        BLOCKS, set="chest-child", version="1.2.0", spec="chest-child.toml", side=128, batch=32, dropout=0.2, smoothing=0.06,
+        weights={}, watch=["pneumonia"], mean_or_nothing=True,
+        members=[dict(seed=seed, parts=[dict(phases=[(64, 6, 3e-3), (96, 3, 2e-3), (128, 1, 6e-4)]), dict(phases=[(128, 4, 2e-3)], seed=seed + 10)])
+                 for seed in (11, 12, 13)],
     ),
     "chest-adult": dict(
         BLOCKS, set="chest-adult", version="1.1.0", spec="chest-adult.toml", side=128, batch=64, dropout=0.3, smoothing=0.04,

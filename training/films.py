@@ -45,7 +45,10 @@ def pictures(name, rows, side, work):
             found += 1
     if found != len(rows):
         raise SystemExit(f"{name}.tar holds {found} of the {len(rows)} pictures of its table")
-    np.save(kept, out)
+    # Whole or not there at all: two models that are trained at once may want the same.
+    written = kept.with_name(f"{kept.stem}-{os.getpid()}.npy")
+    np.save(written, out)
+    written.replace(kept)
     return out
 
 
