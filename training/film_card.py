@@ -1,16 +1,19 @@
 """Manifest and card of a film model, from the figures of `film_report`; nothing in them is written by hand but words."""
 
 import hashlib
+import json
 import pathlib
 
 import numpy as np
 import tomllib
 
 from film_report_words import ABOUT
+from films import ROOT
 from statistics_of_cards import auc, auc_interval_by, wilson
 from write import TARGETS
 
 MANIFEST_OF_RECOGNISER = "recogniser.toml"
+TRIED = "Tried besides, and not in the model"
 
 
 def cases(films, places, logits, out, split):
@@ -117,6 +120,17 @@ def steps(setting, ladder, about):
     return [table(("step", "AUC"), rows), *([""] + [about["not_brought"]] if "not_brought" in about else [])]
 
 
+def tried_besides(setting):
+    """What `adult_ladder.py` measured for this model, as a table of its own; nothing for the others."""
+    kept = ROOT / "training" / f"{setting['name'].replace('chest-', '')}_ladder.json"
+    if not kept.exists():
+        return []
+    tried = json.loads(kept.read_text())
+    rows = [(f"{one['told']} (seed {one['seed']})", one["values"]) for one in tried]
+    return ["", f"{TRIED} (`training/{kept.stem}.py`): one net at 64 px, 6 epochs on the labels, scored with the mirrored film besides, on validation. Two seeds of the "
+            "same recipe say how much is chance.", "", *steps(setting, rows, {})]
+
+
 def write(setting, spec_text, films, out, kept, folder):
     kept_labels = [films.labels[k] for k in kept]
     manifest(setting, spec_text, out, kept_labels, folder)
@@ -207,6 +221,6 @@ def write(setting, spec_text, films, out, kept, folder):
         c = out["small_copy"]
         parts.append(f"- {c['n']} full-size films are in the set as small compressed copies; the score of the film is {c['median']:.3f} (median) and at "
                      f"most {c['largest']:.3f} from that of its copy.")
-    parts += ["", "## What each step brought (validation)", "", *steps(setting, out["ladder"]["ladder"], about), "",
+    parts += ["", "## What each step brought (validation)", "", *steps(setting, out["ladder"]["ladder"], about), *tried_besides(setting), "",
         "## Limits", "", about["limits"], "", "## Sources", "", about["sources"], ""]
     (folder / "CARD.md").write_text("\n".join(parts))
