@@ -1,6 +1,7 @@
 """What the training side says of 210 real films and some phantoms: tests/golden/model_parity.jsonl, for `tests/it/model_parity.rs`.
 
     python training/parity_goldens.py               needs target/release/doubleread and target/release/examples/wrap_films
+    python training/parity_goldens.py --only NAME   the lines of one model alone, as chest-child, where the others are as they were
     python training/parity_goldens.py --phantoms    the lines of phantoms alone, after a change of their looks or models
 
 Pictures are wrapped as DICOM files as `doubleread send --wrap-films` does (two JPEG decoders differ by a grey level here and there, which is
@@ -95,12 +96,15 @@ def main():
     parser.add_argument("--work", default=str(ROOT / "var/training"))
     parser.add_argument("--program", default=str(ROOT / "target/release/doubleread"))
     parser.add_argument("--wrap", default=str(ROOT / "target/release/examples/wrap_films"))
+    parser.add_argument("--only", choices=[*SMALL, *(f"{pathway}-phantom" for pathway in PHANTOMS)], help="leave the lines of the others as they are")
     parser.add_argument("--phantoms", action="store_true", help="leave the lines of films as they are")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     goldens = ROOT / "tests/golden/model_parity.jsonl"
-    of_film = lambda line: "-phantom-" not in json.loads(line)["model"]
-    lines = list(filter(of_film, goldens.read_text().splitlines())) if arguments.phantoms else []
+    wanted = {arguments.only} if arguments.only else {f"{pathway}-phantom" for pathway in PHANTOMS}
+    wanted |= set() if arguments.only or arguments.phantoms else {*SMALL}
+    of_others = lambda line: json.loads(line)["model"].rsplit("-", 1)[0] not in wanted
+    lines = list(filter(of_others, goldens.read_text().splitlines())) if goldens.exists() else []
 
     def say(model, manifest, source, file, scores, content=None):
         line = {"model": model, "sha256": manifest["sha256"][:16], "source": source, "file": file}
@@ -111,7 +115,7 @@ def main():
         (folder,) = (ROOT / "models").glob(f"{name}-[0-9]*")
         return folder, tomllib.loads(next(p for p in (folder / "manifest.toml", folder / "recogniser.toml") if p.exists()).read_text())
 
-    for name in [] if arguments.phantoms else SMALL:
+    for name in filter(wanted.__contains__, SMALL):
         folder, manifest = folder_of(name)
         score, spec = scorer_of_films(name, pathlib.Path(arguments.work), manifest, folder), manifest["input"]
         films = list(films_of(name))
@@ -124,6 +128,8 @@ def main():
                 say(folder.name, manifest, source, file, score(greys(stored(dataset), spec, dataset)), content)
         print(f"{folder.name}: {len(lines)} lines so far", flush=True)
     for pathway, told in PHANTOMS.items():
+        if f"{pathway}-phantom" not in wanted:
+            continue
         folder, manifest = folder_of(f"{pathway}-phantom")
         logits = write.by_pytorch(folder / "model.onnx", PHANTOM_SETTINGS[pathway]["layers"])
         score = lambda x: torch.sigmoid(logits(torch.from_numpy(x.astype(np.float32))[None, None]))[0].numpy()
