@@ -25,15 +25,16 @@ class Preparation:
 
     def __call__(self, path, scope):
         """The tensor, or the reason that there is none."""
-        what = {"prepare": {"spec": self.spec, "scope": scope}}
+        what = {"prepare": [[self.spec, scope]]}
         request = json.dumps({"path": str(path), "limits": LIMITS, "what": what}).encode()
         self.child.stdin.write(struct.pack("<I", len(request)) + request)
         self.child.stdin.flush()
         header = self.child.stdout.read(12)
         length, body = struct.unpack("<IQ", header)
         answer, tensor = json.loads(self.child.stdout.read(length)), self.child.stdout.read(body)
-        if "not_processed" in answer:
-            return answer["not_processed"]["reason"]
+        (answer,) = answer["prepared"]
+        if "Err" in answer:
+            return answer["Err"]["reason"]
         return np.frombuffer(tensor, "<f4").reshape(self.spec["height"], self.spec["width"])
 
     def close(self):
