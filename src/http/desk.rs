@@ -10,7 +10,9 @@ use super::error::HttpError;
 use super::history::{History, history};
 use super::state::AppState;
 use crate::reading::{Actor, CaseState, CaseView, ClaimToken, Command, Refusal, Slot, may_claim, view_for};
-use crate::store::{ActError, Acted, CaseRow, QueueKey, StoredCase, Study, WorklistQuery};
+use crate::store::{
+    ActError, Acted, CaseRow, MachineTimes, QueueKey, StoreError, StoredCase, Study, WorklistQuery,
+};
 use crate::vocab::{AiResult, CaseId, Instance, Order, Pathway, Places, Role, SiteCode, Timestamp};
 
 /// Roles in which people read.
@@ -217,6 +219,42 @@ pub(super) async fn open(
         return Ok(case);
     }
     Ok(claim(state, caller, &actor, case_id).await?.case)
+}
+
+/// Beats between two notes of a machine that has a case open, and beats of silence after which it counts as gone.
+const BEATS: (i64, i64) = (4, 10);
+
+/// Keeps the caller's claim for a heartbeat: when it now ends, and whether another machine of theirs has the case open too.
+pub(super) async fn keep_open(
+    state: &AppState,
+    caller: &Caller,
+    case_id: CaseId,
+    token: ClaimToken,
+    machine: Option<uuid::Uuid>,
+) -> Result<(Timestamp, bool), HttpError> {
+    let now = state.clock.now();
+    let expires_at = match state.store.renew_claim(case_id, token, caller.user_id, now).await {
+        Err(StoreError::LeaseLost { .. }) => {
+            let case = find(state, caller, case_id).await?;
+            let has_read = case.state.reads.iter().any(|read| read.is_by(caller.user_id));
+            return Err(match (case.state.superseded_by, could_open(caller, &case, now)) {
+                (Some(by_case), _) => Refusal::Superseded { by_case },
+                // Locked meanwhile, at another machine or in another window.
+                (None, Err(_)) if has_read => Refusal::AlreadyRead,
+                (None, Ok(_) | Err(_)) => Refusal::ClaimLost,
+            }
+            .into());
+        }
+        renewed => renewed?,
+    };
+    let Some(machine) = machine else { return Ok((expires_at, false)) };
+    let beat_ms = i64::from(state.settings.heartbeat_seconds).saturating_mul(1_000);
+    let times = MachineTimes {
+        written_ms: beat_ms.saturating_mul(BEATS.0),
+        gone_ms: beat_ms.saturating_mul(BEATS.1),
+    };
+    let elsewhere = state.store.note_machine(case_id, token, &machine.to_string(), times, now).await?;
+    Ok((expires_at, elsewhere))
 }
 
 /// Whether the caller could open the case now; the words of the refusal are made for readers who are still blind.

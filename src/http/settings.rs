@@ -35,7 +35,7 @@ pub struct Settings {
     pub session_size: u32,
     /// Cases in a session at most.
     pub session_size_most: u32,
-    /// How often an open case renews its claim, in seconds.
+    /// How often a page with an open case speaks: it keeps its claim, and hears of another machine, in seconds.
     pub heartbeat_seconds: u32,
     /// Rows on one page of a list.
     pub page_rows: u32,
@@ -81,7 +81,7 @@ impl Default for Settings {
             dead_time_ms: 5_000,
             session_size: 25,
             session_size_most: 200,
-            heartbeat_seconds: 60,
+            heartbeat_seconds: 5,
             page_rows: 100,
             render_side: 1_600,
             render_side_most: 4_096,

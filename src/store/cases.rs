@@ -16,6 +16,9 @@ use crate::reading::{
 };
 use crate::vocab::{CaseId, Timestamp, UserId};
 
+/// A heartbeat that would gain less than this, in milliseconds, is not written.
+const LEAST_RENEWAL_MS: i64 = 30_000;
+
 /// A case as its events tell it.
 #[derive(Debug, Clone)]
 pub struct StoredCase {
@@ -199,7 +202,8 @@ impl Store {
         }
     }
 
-    /// Renews a claim for a heartbeat (PATHWAYS R7); when its lease now ends.
+    /// Renews a claim for a heartbeat (PATHWAYS R7); when its lease now ends. A page speaks every few seconds: what would
+    /// gain less than half a minute is not written.
     ///
     /// [`StoreError::LeaseLost`]: it has ended, or it is another's.
     pub async fn renew_claim(
@@ -221,6 +225,20 @@ impl Store {
         };
         let lease_min = i64::from(self.policy(&reference).await?.claim_lease_min);
         let expires_at = now.plus_minutes(lease_min);
+        let stands = sqlx::query(
+            "SELECT expires_at FROM claims WHERE case_id = $1 AND token = $2 AND reader_id = $3 AND expires_at > $4",
+        )
+        .bind(case_id.to_string())
+        .bind(token.to_string())
+        .bind(reader.to_string())
+        .bind(now.to_string())
+        .fetch_optional(&self.reader)
+        .await?
+        .ok_or(StoreError::LeaseLost { what: "claim" })?;
+        let stands: Timestamp = parsed(&stands, "expires_at")?;
+        if expires_at.ms_since(stands) < LEAST_RENEWAL_MS {
+            return Ok(stands);
+        }
         let changed = sqlx::query(
             "UPDATE claims SET expires_at = $1 \
              WHERE case_id = $2 AND token = $3 AND reader_id = $4 AND expires_at > $5",

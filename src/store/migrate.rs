@@ -41,6 +41,7 @@ const MIGRATIONS: &[Migration] = migrations![
     13 "0013_link_tests",
     14 "0014_studies_by_name",
     15 "0015_orders",
+    16 "0016_claim_machines",
 ];
 
 /// How often the table of migrations is tried again: two processes that make it in the same

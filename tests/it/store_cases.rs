@@ -7,7 +7,7 @@ use doubleread::reading::{
     Refusal, Role, Slot, verify_chain,
 };
 use doubleread::store::{
-    ActError, ConcordanceFilter, ConstraintKind, MessageKind, Store, StoreError, WorklistQuery,
+    ActError, ConcordanceFilter, ConstraintKind, MachineTimes, MessageKind, Store, StoreError, WorklistQuery,
     is_taken_image_set,
 };
 use doubleread::vocab::{
@@ -319,6 +319,29 @@ on_each_database! {
         let head = store.chain_head().await.unwrap();
         let links = store.chain_links_after(0, 1_000).await.unwrap();
         assert_eq!(verify_chain(links, Some(&head)), Ok(head), "a refused case leaves no gap");
+    }
+
+    async fn two_machines_of_one_claim_know_of_each_other_until_one_falls_silent_or_the_claim_ends(database) {
+        let store = &database.store;
+        let at = now();
+        let case_id = open(store, image_set(1, 1, at), at).await;
+        let (token, user) = (ClaimToken::new(), UserId::new());
+        store.act(case_id, Command::Claim { token }, &reader(user), at).await.unwrap();
+        let times = MachineTimes { written_ms: 20_000, gone_ms: 50_000 };
+        let note = async |machine: &str, seconds: i64| {
+            store.note_machine(case_id, token, machine, times, at.plus_seconds(seconds)).await.unwrap()
+        };
+        assert!(!note("here", 0).await);
+        assert!(note("there", 1).await);
+        assert!(note("here", 5).await);
+        assert!(note("here", 50).await, "the other was written 49 seconds ago");
+        assert!(!note("here", 52).await, "silence");
+        assert!(note("there", 55).await);
+        store.act(case_id, Command::ReleaseClaim { token }, &reader(user), at.plus_seconds(56)).await.unwrap();
+        assert!(!note("there", 57).await);
+        let again = ClaimToken::new();
+        store.act(case_id, Command::Claim { token: again }, &reader(user), at.plus_seconds(58)).await.unwrap();
+        assert!(!store.note_machine(case_id, again, "there", times, at.plus_seconds(59)).await.unwrap());
     }
 
     async fn a_heartbeat_keeps_a_claim_and_a_tick_takes_it_back_when_it_has_ended(database) {

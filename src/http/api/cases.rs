@@ -236,26 +236,41 @@ pub(super) struct UnderClaim {
     pub claim_token: ClaimToken,
 }
 
+/// Proof of the own claim, and from where.
+#[derive(serde::Deserialize, ToSchema)]
+struct Beat {
+    /// From the answer to the claim.
+    #[schema(value_type = String)]
+    claim_token: ClaimToken,
+    /// A number that a browser made for itself, the same in all its tabs; a program leaves it out.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    machine: Option<uuid::Uuid>,
+}
+
 /// When the claim now ends.
 #[derive(serde::Serialize, ToSchema)]
 struct Renewed {
     /// Unless it is renewed.
     expires_at: String,
+    /// Whether the caller has the case open at another machine too.
+    elsewhere: bool,
 }
 
-/// Renews the caller's claim; 409 where it has ended.
+/// Renews the caller's claim, and says whether the case is open at another machine of the caller; 409 where the claim has
+/// ended (`already_read` where the caller has locked an opinion meanwhile).
 #[utoipa::path(post, path = "/api/cases/{case_id}/heartbeat", tag = "cases", params(("case_id" = String, Path)),
-    request_body = UnderClaim, responses((status = 200, body = Renewed), (status = 409, body = ErrorBody)))]
+    request_body = Beat, responses((status = 200, body = Renewed), (status = 409, body = ErrorBody)))]
 async fn heartbeat(
     State(state): State<AppState>,
     caller: Caller,
     Path(case_id): Path<String>,
-    Json(under): Json<UnderClaim>,
+    Json(beat): Json<Beat>,
 ) -> Result<Json<Renewed>, HttpError> {
     let case_id = parse_id(&case_id)?;
-    let now = state.clock.now();
-    let expires_at = state.store.renew_claim(case_id, under.claim_token, caller.user_id, now).await?;
-    Ok(Json(Renewed { expires_at: expires_at.to_string() }))
+    let renewed = desk::keep_open(&state, &caller, case_id, beat.claim_token, beat.machine).await?;
+    let (expires_at, elsewhere) = renewed;
+    Ok(Json(Renewed { expires_at: expires_at.to_string(), elsewhere }))
 }
 
 /// Closes the case without an opinion.

@@ -7,6 +7,8 @@ const find = (id: string): HTMLElement | null => document.querySelector<HTMLElem
 
 function act(id: string): void {
   const element = find(id);
+  // A page that has given way to another one takes no key either.
+  if (element?.closest("[inert]")) return;
   if (element instanceof HTMLDetailsElement) {
     element.open = true;
     const first = "input:not([type=hidden]), select, textarea, button";
