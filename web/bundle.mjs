@@ -32,7 +32,7 @@ export async function bundle(root, dist, entries) {
         input: entries,
         output: {
           // What entries share with each other or with lazy chunks must not lie in an entry (see below).
-          codeSplitting: { groups: [{ name: "shared", test: /\/src\/(keys|viewer\/(display|frames))/ }] },
+          codeSplitting: { groups: [{ name: "shared", test: /\/src\/(keys|viewer\/(display|frames|channel|second_screen))/ }] },
           entryFileNames: "[name].js",
           chunkFileNames: "[name]-[hash].js",
           assetFileNames: "[name]-[hash][extname]",

@@ -15,12 +15,24 @@ const LONGEST_NAME: usize = 64;
 const MOST_A_YEAR: u32 = 100_000;
 
 /// What is to change; what is not named stays.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Change {
+    /// `dark` or `light`.
+    #[serde(default)]
     pub theme: Option<String>,
+    /// Cases in a session.
+    #[serde(default)]
     pub session_size: Option<u32>,
+    /// Own keys by the id of their action, whole; an empty key takes it away.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
     pub keys: Option<BTreeMap<String, String>>,
+    /// Own targets, whole.
+    #[serde(default)]
     pub targets: Option<TargetsChange>,
+    /// Whether the images open in a window of their own with the press that starts reading.
+    #[serde(default)]
     pub second_screen: Option<bool>,
 }
 

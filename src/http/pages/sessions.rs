@@ -153,17 +153,22 @@ pub(super) async fn end(
     Ok(see_other(&format!("/sessions/{}", session.session_id)))
 }
 
-/// `POST /preferences`: own targets, from the start page.
+/// `POST /preferences`: own targets, or whether images open on a second screen, from the start page.
 pub(super) async fn prefer(
     State(state): State<AppState>,
     caller: Caller,
     axum::Form(fields): Form,
 ) -> Result<Response, HttpError> {
     let fields = Fields(fields);
-    let targets = TargetsChange {
-        mammo_per_year: number(&fields, "mammo_per_year")?,
-        chest_per_year: number(&fields, "chest_per_year")?,
+    let change = if fields.get("what") == Some("second_screen") {
+        Change { second_screen: Some(fields.get("second_screen") == Some("yes")), ..Change::default() }
+    } else {
+        let targets = TargetsChange {
+            mammo_per_year: number(&fields, "mammo_per_year")?,
+            chest_per_year: number(&fields, "chest_per_year")?,
+        };
+        Change { targets: Some(targets), ..Change::default() }
     };
-    set(&state, &caller, Change { targets: Some(targets), ..Change::default() }).await?;
+    set(&state, &caller, change).await?;
     Ok(see_other("/"))
 }

@@ -81,6 +81,8 @@ struct StartPage {
     owed: Vec<(String, String)>,
     targets: Vec<Target>,
     aims: Targets,
+    /// Whether the images open in a window of their own with the press that starts reading.
+    second_screen: bool,
     today: usize,
 }
 
@@ -152,6 +154,7 @@ pub(super) async fn start(
         owed: owed(&state, &caller).await?,
         targets,
         aims: preferences.targets,
+        second_screen: preferences.second_screen,
         today: usize::try_from(today).unwrap_or_default(),
     })
 }

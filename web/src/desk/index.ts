@@ -10,6 +10,7 @@ import { listenToOpened } from "./opened";
 import { desk, fact, panel, told } from "./page";
 import { foldRows, listenToRows } from "./rows";
 import { listenToForms, listenToWords, sayRestored } from "./send";
+import { listenToStart } from "./start";
 import { begin, onPage } from "./swap";
 import { announceCase, listenToTabs } from "./tabs";
 import { restoreWords } from "./words";
@@ -23,6 +24,7 @@ function listenToFolds(): void {
   }, true);
 }
 
+listenToStart();
 if (desk()) {
   addActions();
   listenToForms();

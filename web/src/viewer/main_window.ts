@@ -5,6 +5,7 @@ import { addActions } from "./actions";
 import { asDesk, BEAT_MS, deskNumber, SILENCE_MS, type ScreenSaid } from "./channel";
 import type { Frames } from "./frames";
 import { follow, PAGE_EVENTS } from "./page_events";
+import { openSecondScreen } from "./second_screen";
 import { Viewer } from "./viewer";
 
 /** A case as the page names it. */
@@ -134,8 +135,7 @@ class MainWindow {
       return;
     }
     this.bothWindows = false;
-    const { availWidth: width, availHeight: height } = screen;
-    window.open(`/viewer#${deskNumber()}`, "doubleread-viewer", `popup,left=${width},top=0,width=${width},height=${height}`);
+    openSecondScreen();
   }
 
   private elsewherePanel(): HTMLElement {
