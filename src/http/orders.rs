@@ -107,7 +107,8 @@ pub(super) async fn one(state: &AppState, caller: &Caller, order_id: &str) -> Re
     order.filter(|order| caller.may_see(&order.content.site)).ok_or(HttpError::NotFound)
 }
 
-/// Orders of the caller's sites, urgent ones first, then by when they were asked for.
+/// Orders of the caller's sites: of those that wait the urgent ones first, then those that were asked for first; of others the
+/// latest first.
 pub(super) async fn list(
     state: &AppState,
     caller: &Caller,
@@ -120,6 +121,7 @@ pub(super) async fn list(
         states: listed.states(),
         sites: caller.sites.iter().cloned().collect(),
         accession_number,
+        latest_first: listed != Listed::Waiting,
         limit: limit.unwrap_or(most).min(most),
     };
     Ok(state.store.orders(&wanted).await?)

@@ -42,6 +42,7 @@ const MIGRATIONS: &[Migration] = migrations![
     14 "0014_studies_by_name",
     15 "0015_orders",
     16 "0016_claim_machines",
+    17 "0017_orders_by_time",
 ];
 
 /// How often the table of migrations is tried again: two processes that make it in the same

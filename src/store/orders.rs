@@ -104,6 +104,8 @@ pub struct OrderQuery {
     pub sites: Vec<SiteCode>,
     /// With this accession number.
     pub accession_number: Option<AccessionNumber>,
+    /// The latest first; else urgent ones before others, and then those that were asked for first.
+    pub latest_first: bool,
     /// Rows at most.
     pub limit: u32,
 }
@@ -233,7 +235,7 @@ impl Store {
         order_in(&mut connection, order_id).await
     }
 
-    /// Orders, urgent before others, those that were asked for first before later ones.
+    /// Orders, in the order that is asked for.
     pub async fn orders(&self, wanted: &OrderQuery) -> Result<Vec<Order>, StoreError> {
         let mut query = Statement::new("SELECT * FROM orders WHERE 1 = 1");
         if !wanted.states.is_empty() {
@@ -246,7 +248,10 @@ impl Store {
         if let Some(number) = &wanted.accession_number {
             query.push(" AND accession_number = ").bind(number.to_string());
         }
-        query.push(" ORDER BY urgency DESC, requested_at, order_id LIMIT ");
+        query.push(match wanted.latest_first {
+            true => " ORDER BY requested_at DESC, order_id DESC LIMIT ",
+            false => " ORDER BY urgency DESC, requested_at, order_id LIMIT ",
+        });
         query.bind(i64::from(wanted.limit.min(self.settings.page_rows)));
         query.build()?.fetch_all(&self.reader).await?.iter().map(order_of).collect()
     }

@@ -155,6 +155,9 @@ on_each_database! {
         let found = store.orders(&OrderQuery { limit: 9, ..OrderQuery::default() }).await.unwrap();
         let numbers: Vec<_> = found.iter().map(|order| order.content.placer_order_number.as_str()).collect();
         assert_eq!(numbers, ["RQ3", "RQ2", "RQ1"]);
+        let latest = OrderQuery { latest_first: true, states: vec![OrderState::Requested], limit: 2, ..OrderQuery::default() };
+        let found = store.orders(&latest).await.unwrap();
+        assert_eq!(found.iter().map(|one| one.content.placer_order_number.as_str()).collect::<Vec<_>>(), ["RQ3", "RQ1"]);
         let one = OrderQuery { accession_number: "A2".parse().ok(), limit: 9, ..OrderQuery::default() };
         assert_eq!(store.orders(&one).await.unwrap().len(), 1);
     }

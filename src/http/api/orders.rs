@@ -177,7 +177,7 @@ struct ListQuery {
     limit: Option<u32>,
 }
 
-/// Orders, urgent ones first, then those that were asked for first.
+/// Orders: of those that wait for images the urgent ones first, then those that were asked for first; of others the latest first.
 #[utoipa::path(get, path = "/api/orders", tag = "orders", params(ListQuery), responses(
     (status = 200, body = [OrderBody]), (status = 400, body = ErrorBody)))]
 async fn list(

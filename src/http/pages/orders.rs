@@ -45,6 +45,8 @@ struct OrdersPage {
     tabs: Vec<Tab>,
     lines: Vec<Line>,
     nothing: &'static str,
+    /// Whether the longest waiting stand first, rather than the latest.
+    waits: bool,
     /// Whether there may be more than are shown.
     more: bool,
 }
@@ -102,7 +104,14 @@ pub(super) async fn show(
         lines.push(line(&look, order, studies.last().map(ToString::to_string)));
     }
     let tabs = TABS.iter().map(|(code, path, _, words, _)| Tab { path, words, current: *code == wanted });
-    page(&OrdersPage { frame: look.frame("Orders"), tabs: tabs.collect(), lines, nothing, more })
+    page(&OrdersPage {
+        frame: look.frame("Orders"),
+        tabs: tabs.collect(),
+        lines,
+        nothing,
+        waits: listed == Listed::Waiting,
+        more,
+    })
 }
 
 /// How the state of an order is said.

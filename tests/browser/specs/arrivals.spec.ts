@@ -70,6 +70,7 @@ test("a study is matched to its order within two seconds of the push, and the la
     if (!shots) break;
     await setTheme(page, theme);
     await page.goto("/studies");
+    await expect(page.getByText("The list follows by itself.")).toBeVisible();
     await page.screenshot({ path: join(shots, `arrivals-orders-${theme}.png`) });
     await page.goto(`/studies/${held.study}`);
     await page.screenshot({ path: join(shots, `order-of-another-${theme}.png`) });
