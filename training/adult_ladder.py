@@ -35,7 +35,7 @@ SIDE, PHASES = 64, [(64, 6, 4e-3)]
 KEPT = ROOT / "training/adult_ladder.json"
 TOLD = {
     "plain": "nothing besides",
-    "unlabelled": "begun without labels (VICReg, 8 epochs, films of adults and children)",
+    "unlabelled": "begun without labels (VICReg, 4 epochs, films of adults and children)",
     "masks": "begun with pasted lesions and their masks (8 epochs)",
     "pasted": "films with pasted lesions besides",
     "lungs": "all but the lungs dimmed",
@@ -132,7 +132,7 @@ def taught(modules, rate, steps, losses, log):
             total = 0.0
 
 
-def without_labels(setting, films, work, seed, log, epochs=8, batch=128):
+def without_labels(setting, films, work, seed, log, epochs=4, batch=128):
     """VICReg: two changed views of a film are described alike, films differently, and no two numbers say the same."""
     children = Films("chest-child", work, setting["side"])
     pictures = np.concatenate([smaller(of.images[of.of("train")], SIDE) for of in (films, children)])

@@ -56,8 +56,9 @@ class Record:
 
     def __init__(self, go_on):
         self.path, self.lock = WORK / "steps.json", threading.Lock()
-        kept = json.loads(self.path.read_text()) if go_on and self.path.exists() else {"goes": [], "steps": {}}
-        self.goes, self.steps = kept["goes"], kept["steps"]
+        kept = json.loads(self.path.read_text()) if go_on and self.path.exists() else {}
+        # `failed`: what steps took that did not come to their end; it counts when they do.
+        self.goes, self.steps, self.failed = (kept.get(of, kind()) for of, kind in (("goes", list), ("steps", dict), ("failed", dict)))
         self.goes.append(0.0)
         self.began = time.monotonic()
         self.built = threading.Event()
@@ -69,7 +70,7 @@ class Record:
             self.goes[-1] = time.monotonic() - self.began
             if name:
                 self.steps[name] = step
-            self.path.write_text(json.dumps({"goes": self.goes, "steps": self.steps}, indent=1))
+            self.path.write_text(json.dumps({"goes": self.goes, "steps": self.steps, "failed": self.failed}, indent=1))
 
 
 def run(chain, record, failed):
@@ -89,14 +90,16 @@ def run(chain, record, failed):
             # With its own children, which a clock of this process would not see.
             _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
+        before = record.failed.get(name, {"processor": 0, "clock": 0})
+        step = dict(processor=before["processor"] + used.ru_utime + used.ru_stime, clock=before["clock"] + time.monotonic() - began, go=len(record.goes))
         if process.returncode:
+            record.failed[name] = step
             failed.append(name)
         if name in BUILD:
             record.built.set()
         if process.returncode:
             print(f"{name}: failed ({process.returncode}); its last lines:\n" + "\n".join(log.read_text().splitlines()[-15:]), flush=True)
             return
-        step = dict(processor=used.ru_utime + used.ru_stime, clock=time.monotonic() - began, go=len(record.goes))
         record.keep(name, step)
         print(f"{time.strftime('%H:%M:%S')} {name}: {step['processor']:.0f} s of the processor, {step['clock']:.0f} s by the clock", flush=True)
 

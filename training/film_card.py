@@ -127,8 +127,8 @@ def tried_besides(setting):
         return []
     tried = json.loads(kept.read_text())
     rows = [(f"{one['told']} (seed {one['seed']})", one["values"]) for one in tried]
-    return ["", f"{TRIED} (`training/{kept.stem}.py`): one net at 64 px, 6 epochs on the labels, scored with the mirrored film besides, on validation. Two seeds of the "
-            "same recipe say how much is chance.", "", *steps(setting, rows, {})]
+    return ["", f"{TRIED} (`training/{kept.stem}.py`): one net at 64 px, 6 epochs on the labels, scored with the mirrored film besides, on validation. One seed "
+            "each: a difference of a hundredth may be chance.", "", *steps(setting, rows, {})]
 
 
 def write(setting, spec_text, films, out, kept, folder):
