@@ -161,6 +161,8 @@ pub struct FrameAttributes {
     pub signed: bool,
     /// Photometric Interpretation (0028,0004), as sent; `MONOCHROME2` where colour was reduced to luminance.
     pub photometric: String,
+    /// Whether the object is colour and these are its luminance.
+    pub colour_reduced: bool,
     /// Whether a Modality LUT was applied: the samples are its output then, and not the stored values.
     pub modality_lut_applied: bool,
     /// Rescale Slope (0028,1053), 1 where absent.

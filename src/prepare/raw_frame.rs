@@ -47,6 +47,7 @@ pub fn raw_frame(path: &Path, frame: u32, limits: &Limits) -> Result<RawFrame, R
         bits_stored: sent.bits,
         signed: sent.signed,
         photometric: if colour { "MONOCHROME2".into() } else { layout.photometric },
+        colour_reduced: colour,
         modality_lut_applied: applied,
         rescale_slope: attributes.rescale_slope.filter(|slope| !applied && *slope != 0.0).unwrap_or(1.0),
         rescale_intercept: attributes.rescale_intercept.filter(|_| !applied).unwrap_or(0.0),

@@ -30,7 +30,7 @@ export interface Shape {
 export interface Images {
   folder: string;
   expected: Map<string, Expected>;
-  shapes: Record<"frames" | "ratio" | "spacing", Shape>;
+  shapes: Record<"frames" | "ratio" | "spacing" | "colour", Shape>;
 }
 
 /** Writes the files into a folder of their own; needs the Python of `make peers`. */

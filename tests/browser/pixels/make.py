@@ -180,12 +180,16 @@ def disc(number: int, kind: str, **attributes) -> pydicom.Dataset:
 
 
 def shapes(folder: pathlib.Path, first: int) -> dict:
-    """Images whose pixels are not all that there is to see: several frames, pixels that are not square."""
+    """Images whose pixels are not all that there is to see: several frames, pixels that are not square, colour."""
     several, pictures = frames(first, 10)
     tall = disc(first + 1, "tall pixels by their ratio", PixelAspectRatio=[2, 1])
     spaced = disc(first + 2, "tall pixels by their spacing", ImagerPixelSpacing=[0.4, 0.2])
     told = {}
-    for name, made in (("frames", several), ("ratio", tall), ("spacing", spaced)):
+    colour = dataset(first + 3, "colour", 8, PhotometricInterpretation="RGB", SamplesPerPixel=3, PlanarConfiguration=0)
+    halves = np.full((ROWS, COLUMNS, 3), (200, 40, 40), dtype=np.uint8)
+    halves[:, COLUMNS // 2 :] = (40, 40, 220)
+    colour.PixelData = halves.tobytes()
+    for name, made in (("frames", several), ("colour", colour), ("ratio", tall), ("spacing", spaced)):
         made.save_as(folder / f"{name}.dcm", enforce_file_format=True)
         told[name] = {"uid": made.SOPInstanceUID, "file": f"{name}.dcm"}
     told["frames"]["greys"] = [base64.b64encode(one.tobytes()).decode("ascii") for one in pictures]

@@ -8,7 +8,7 @@ import { lookAtIt } from "../reading.ts";
 test.use({ roomOptions: { deadMs: 0, pace: 1 } });
 
 /** A case of one image of pixels/make.py, open, its reader and its tile. */
-async function caseOf(room: any, signIn: any, name: "frames" | "ratio" | "spacing") {
+async function caseOf(room: any, signIn: any, name: "frames" | "ratio" | "spacing" | "colour") {
   const { folder, shapes } = makeImages();
   const shape = shapes[name];
   await room.person("anna", "reader");
@@ -161,6 +161,12 @@ for (const by of ["ratio", "spacing"] as const) {
     }
   });
 }
+
+test("an image in colour says that it is shown in grey", async ({ room, signIn }) => {
+  const { tile } = await caseOf(room, signIn, "colour");
+  await expect(tile.getByText("colour image, shown in grey")).toBeVisible();
+  expect((await onScreen(tile)).coloured).toBe(0);
+});
 
 test("an image is turned upside down by a key, its markers with it", async ({ room, signIn }) => {
   await room.person("anna", "reader");

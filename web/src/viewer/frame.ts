@@ -17,6 +17,8 @@ export interface FrameAttributes {
   bits_stored: number;
   signed: boolean;
   photometric: string;
+  /** Whether the object is colour, of which the greys here are the brightness. */
+  colour_reduced?: boolean;
   rescale_slope: number;
   rescale_intercept: number;
   windows: Window[];

@@ -112,6 +112,7 @@ export class Tile {
     this.number = number;
     this.element.dataset["loaded"] = [frame.bytes, frame.transferMs, frame.decodeMs].map(Math.round).join(" ");
     this.text.say("");
+    this.text.inGrey(frame.attributes.colour_reduced === true);
     this.onPainted = painted;
     this.view = { ...this.view, aspect: aspectOf(frame, this.image), turns: this.kept.turns, mirrored: this.kept.mirrored };
     if (this.fitted) this.fit();

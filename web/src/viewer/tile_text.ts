@@ -12,6 +12,7 @@ export class TileText {
   private readonly message = make("p", "dr-tile__message");
   private readonly shown = make("p", "dr-tile__corner dr-tile__corner--state");
   private readonly markers: Record<"left" | "right" | "top" | "bottom", HTMLElement>;
+  private readonly grey = make("p", "dr-tile__line dr-tile__line--note", "colour image, shown in grey");
   private readonly note = make("p", "dr-tile__note");
 
   constructor(hung: StageTile, private readonly image: DisplayImage | null, patient: string) {
@@ -24,6 +25,8 @@ export class TileText {
     const who = make("bdi", "", patient);
     corner.append(view, wrap("p", "dr-tile__line", who), make("p", "dr-tile__line", image?.date ?? ""));
     if (hung.note && hung.note !== "missing") corner.append(make("p", "dr-tile__line dr-tile__line--note", hung.note));
+    this.grey.hidden = true;
+    corner.append(this.grey);
     this.shown.classList.add(`dr-tile__corner--low-${side}`);
     this.markers = {
       left: make("span", "dr-tile__marker dr-tile__marker--left"),
@@ -48,6 +51,11 @@ export class TileText {
   ask(words: string): void {
     this.note.textContent = words;
     this.note.hidden = words === "";
+  }
+
+  /** Says that an image in colour is shown in grey. */
+  inGrey(colour: boolean): void {
+    this.grey.hidden = !colour;
   }
 
   /** How the image is shown now. */
