@@ -7,7 +7,7 @@
 use serde::Serialize;
 
 use super::shown_image::{Shown, side_word};
-use crate::vocab::{MammoView, Pathway, SopInstanceUid};
+use crate::vocab::{ChestView, MammoView, Pathway, SopInstanceUid, View};
 
 /// One place on a screen.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -36,7 +36,14 @@ const FURTHER: usize = 4;
 pub(crate) fn stages(pathway: Pathway, images: &[Shown<'_>]) -> Vec<Stage> {
     match pathway {
         Pathway::Chest => {
-            vec![grid("Current", images.iter().map(|one| tile(one, note(one, false))).collect())]
+            // The frontal film first, however they came.
+            let mut images: Vec<&Shown<'_>> = images.iter().collect();
+            images.sort_by_key(|one| match one.view {
+                Some(View::Chest(ChestView::Frontal)) => 0,
+                Some(View::Chest(ChestView::Lateral)) => 1,
+                Some(View::Mammo(_)) | None => 2,
+            });
+            vec![grid("Current", images.into_iter().map(|one| tile(one, note(one, false))).collect())]
         }
         Pathway::Mammo => {
             let (standard, further) = hang(images);
@@ -118,7 +125,7 @@ pub(crate) fn grid(name: &str, tiles: Vec<Tile>) -> Stage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::vocab::{Instance, View};
+    use crate::vocab::Instance;
 
     fn film(uid: &str, view: &str, time: &str) -> (Instance, Option<MammoView>) {
         let mut instance = crate::http::test_instance(uid);
@@ -148,6 +155,25 @@ mod tests {
             stage.tiles.iter().map(|t| format!("{} {} {}", t.label, t.wall.unwrap_or("?"), t.note)).collect();
         assert_eq!(said, ["RCC right ", "LCC left ", "RMLO right missing", "LMLO left "]);
         assert_eq!(stage.tiles[2].image, None);
+    }
+
+    #[test]
+    fn the_frontal_film_hangs_first_however_the_films_came() {
+        let films = [
+            (crate::http::test_instance("1.1"), None),
+            (crate::http::test_instance("1.2"), Some(ChestView::Lateral)),
+            (crate::http::test_instance("1.3"), Some(ChestView::Frontal)),
+        ];
+        let shown = films.iter().map(|(instance, view)| Shown {
+            instance,
+            pathway: Pathway::Chest,
+            view: view.map(View::Chest),
+            prior: false,
+        });
+        let [stage] = &stages(Pathway::Chest, &shown.collect::<Vec<_>>())[..] else { panic!("one screen") };
+        let hung: Vec<String> =
+            stage.tiles.iter().filter_map(|t| Some(t.image.as_ref()?.to_string())).collect();
+        assert_eq!(hung, ["1.3", "1.2", "1.1"]);
     }
 
     #[test]
