@@ -87,6 +87,8 @@ struct ViewCheck {
 #[derive(Serialize, ToSchema)]
 struct Attention {
     dead_letters: Vec<DeadLetter>,
+    /// How many more letters could not be delivered, of cases that the caller may still read; an administrator sees them.
+    kept_back: usize,
     given_up: Vec<GivenUp>,
     held_studies: Vec<HeldStudy>,
     conflicts: Vec<Conflict>,
@@ -102,6 +104,7 @@ async fn attention(State(state): State<AppState>, caller: Caller) -> Result<Json
     let found = operations::attention(&state, &caller).await?;
     Ok(Json(Attention {
         quarantined: found.quarantined.len(),
+        kept_back: found.kept_back,
         view_checks: found
             .view_disagreements
             .iter()

@@ -50,6 +50,8 @@ struct OperationsPage {
     frame: Frame,
     nothing: bool,
     letters: Vec<Letter>,
+    /// More of them, of cases that this person may still read.
+    kept_back: usize,
     given_up: Vec<GivenUp>,
     held: Vec<Held>,
     conflicts: Vec<ConflictLine>,
@@ -76,6 +78,7 @@ pub(super) async fn show(
     let template = OperationsPage {
         frame: look.frame("Needs attention"),
         nothing,
+        kept_back: found.kept_back,
         letters: found
             .dead_letters
             .into_iter()
