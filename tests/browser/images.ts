@@ -100,3 +100,20 @@ export async function onScreen(tile: Locator): Promise<OnScreen> {
   });
   return { ...rest, greys: Buffer.from(base64, "base64") };
 }
+
+/** How far a picture on the screen at 1:1 is from an image's greys: the largest difference, and how many pixels were compared. */
+export function compare(on: OnScreen, { columns, rows, greys }: Pick<Expected, "columns" | "rows" | "greys">): { worst: number; compared: number } {
+  const wanted = Buffer.from(greys, "base64");
+  let worst = 0;
+  let compared = 0;
+  for (let down = 0; down < on.height; down += 1) {
+    for (let across = 0; across < on.width; across += 1) {
+      const column = Math.floor(on.left + across + 0.5);
+      const row = Math.floor(on.top + down + 0.5);
+      if (column < 0 || row < 0 || column >= columns || row >= rows) continue;
+      worst = Math.max(worst, Math.abs(on.greys[down * on.width + across]! - wanted[row * columns + column]!));
+      compared += 1;
+    }
+  }
+  return { worst, compared };
+}

@@ -1,8 +1,24 @@
 // The radiographer's page: what is pushed appears by itself, and who is needed once more stands out while still there.
 import { join } from "node:path";
+import type { Page } from "@playwright/test";
 import { expect, setTheme, test } from "../base.ts";
 import { Person } from "../people.ts";
 import { inadequate, say, startReading } from "../reading.ts";
+
+/** Pictures of pages in both themes, where they are asked for. */
+async function pictures(page: Page, pages: [path: string, name: string][]): Promise<void> {
+  const shots = process.env.DOUBLEREAD_SHOTS;
+  if (!shots) return;
+  for (const theme of ["dark", "light"] as const) {
+    await setTheme(page, theme);
+    for (const [path, name] of pages) {
+      await page.goto(path);
+      // The list of arrivals is whole once it says so.
+      if (path === "/studies") await expect(page.getByText("The list follows by itself.")).toBeVisible();
+      await page.screenshot({ path: join(shots, `${name}-${theme}.png`) });
+    }
+  }
+}
 
 test("a push appears by itself within two seconds, and a repeat stands out", async ({ room, signIn }) => {
   await room.person("rad", "radiographer");
@@ -28,14 +44,7 @@ test("a push appears by itself within two seconds, and a repeat stands out", asy
   await expect(page.getByRole("alert")).toContainText("Repeat needed: ASH, Amy");
   await expect(row.getByRole("link")).toBeFocused();
   await expect(page.locator("tbody tr").first()).toHaveAttribute("data-study", made.study);
-  const shots = process.env.DOUBLEREAD_SHOTS;
-  for (const theme of ["dark", "light"] as const) {
-    if (!shots) break;
-    await setTheme(page, theme);
-    await page.goto("/studies");
-    await expect(page.getByText("The list follows by itself.")).toBeVisible();
-    await page.screenshot({ path: join(shots, `arrivals-${theme}.png`) });
-  }
+  await pictures(page, [["/studies", "arrivals"]]);
 });
 
 test("a study is matched to its order within two seconds of the push, and the lack of one is said", async ({ room, signIn }) => {
@@ -65,18 +74,11 @@ test("a study is matched to its order within two seconds of the push, and the la
   const third = page.locator(`[data-study="${held.study}"]`);
   await expect(third).toContainText("Other patient", { timeout: 2_000 });
   await expect(third).toContainText("not scored, not read, not posted until a person has settled it");
-  const shots = process.env.DOUBLEREAD_SHOTS;
-  for (const theme of ["dark", "light"] as const) {
-    if (!shots) break;
-    await setTheme(page, theme);
-    await page.goto("/studies");
-    await expect(page.getByText("The list follows by itself.")).toBeVisible();
-    await page.screenshot({ path: join(shots, `arrivals-orders-${theme}.png`) });
-    await page.goto(`/studies/${held.study}`);
-    await page.screenshot({ path: join(shots, `order-of-another-${theme}.png`) });
-    await page.goto("/orders");
-    await page.screenshot({ path: join(shots, `orders-${theme}.png`) });
-  }
+  await pictures(page, [
+    ["/studies", "arrivals-orders"],
+    [`/studies/${held.study}`, "order-of-another"],
+    ["/orders", "orders"],
+  ]);
   await page.goto("/studies");
   await expect(page.getByText("The list follows by itself.")).toBeVisible();
   await sender.post("/api/orders", await room.order(late));

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import type { Page } from "@playwright/test";
 import { expect, test } from "../base.ts";
-import { type Expected, makeImages, onScreen, type OnScreen, openCase } from "../images.ts";
+import { compare, makeImages, onScreen, type OnScreen, openCase } from "../images.ts";
 
 // A claim lasts for ten minutes of the room's clock.
 test.use({ roomOptions: { deadMs: 0, pace: 1 } });
@@ -14,23 +14,6 @@ async function pixelForPixel(page: Page): Promise<{ uid: string; on: OnScreen }>
   await page.keyboard.press("o");
   await expect(tile).toHaveAttribute("data-place", /^1 /);
   return { uid: (await tile.getAttribute("data-image"))!, on: await onScreen(tile) };
-}
-
-/** The largest difference, and how many pixels of the image were compared. */
-function compare(on: OnScreen, { columns, rows, greys }: Expected): { worst: number; compared: number } {
-  const wanted = Buffer.from(greys, "base64");
-  let worst = 0;
-  let compared = 0;
-  for (let down = 0; down < on.height; down += 1) {
-    for (let across = 0; across < on.width; across += 1) {
-      const column = Math.floor(on.left + across + 0.5);
-      const row = Math.floor(on.top + down + 0.5);
-      if (column < 0 || row < 0 || column >= columns || row >= rows) continue;
-      worst = Math.max(worst, Math.abs(on.greys[down * on.width + across]! - wanted[row * columns + column]!));
-      compared += 1;
-    }
-  }
-  return { worst, compared };
 }
 
 test("every kind of image stands on the screen as pydicom computes it, at most one grey level off", async ({ room, signIn }) => {

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import type { Page } from "@playwright/test";
 import { expect, test } from "../base.ts";
-import { makeImages, onScreen, type OnScreen, openCase, settled, tileOf } from "../images.ts";
+import { compare, makeImages, onScreen, type OnScreen, openCase, settled, tileOf } from "../images.ts";
 import { lookAtIt } from "../reading.ts";
 
 test.use({ roomOptions: { deadMs: 0, pace: 1 } });
@@ -19,21 +19,10 @@ async function caseOf(room: any, signIn: any, name: "frames" | "ratio" | "spacin
 }
 
 /** The largest difference of the picture on the screen from greys of 160 x 120. */
-function worst(on: OnScreen, base64: string): number {
-  const wanted = Buffer.from(base64, "base64");
-  let found = 0;
-  let compared = 0;
-  for (let down = 0; down < on.height; down += 1) {
-    for (let across = 0; across < on.width; across += 1) {
-      const column = Math.floor(on.left + across + 0.5);
-      const row = Math.floor(on.top + down + 0.5);
-      if (column < 0 || row < 0 || column >= 160 || row >= 120) continue;
-      found = Math.max(found, Math.abs(on.greys[down * on.width + across]! - wanted[row * 160 + column]!));
-      compared += 1;
-    }
-  }
-  expect(compared).toBe(160 * 120);
-  return found;
+function worst(on: OnScreen, greys: string): number {
+  const found = compare(on, { columns: 160, rows: 120, greys });
+  expect(found.compared).toBe(160 * 120);
+  return found.worst;
 }
 
 /** The box around what is brighter than a grey, in pixels of the screen. */
