@@ -13,7 +13,8 @@ from statistics_of_cards import auc, auc_interval_by, wilson
 from write import TARGETS
 
 MANIFEST_OF_RECOGNISER = "recogniser.toml"
-TRIED = "Tried besides, and not in the model"
+TRIED = "Steps by themselves"
+WHERE, SILENT = "## Where it points", "## When it does not speak"
 
 
 def cases(films, places, logits, out, split):
@@ -127,8 +128,36 @@ def tried_besides(setting):
         return []
     tried = json.loads(kept.read_text())
     rows = [(f"{one['told']} (seed {one['seed']})", one["values"]) for one in tried]
-    return ["", f"{TRIED} (`training/{kept.stem}.py`): one net at 64 px, 6 epochs on the labels, scored with the mirrored film besides, on validation. One seed "
-            "each: a difference of a hundredth may be chance.", "", *steps(setting, rows, {})]
+    return ["", f"{TRIED} (`training/{kept.stem}.py`): one net at 64 px, 6 epochs on the labels where nothing else is said, scored with the "
+            "mirrored film besides, on validation. What two seeds of one step differ by is chance.", "", *steps(setting, rows, {})]
+
+
+def where(found):
+    """The section on where the model points, from `where.measured`."""
+    parts = [WHERE, "",
+             "Strongest cell: the share of films whose strongest cell lies in the box, widened by half a cell, and what pointing by habit would give: with the "
+             "strongest cell of the usual map (mean over films of training) for the boxes, with that of the same film without the lesion for pasted ones. IoU: "
+             "the box around the cells that hang together with the strongest and are at least half as strong, against the best box; cells are coarse."]
+    head = ("films", "strongest cell in the box", "by habit", "IoU, mean")
+    row = lambda name, hits, usual, mean: (name, share(*hits), share(*usual), "none" if mean is None else f"{mean:.3f}")
+    if found["boxes"]:
+        parts += ["", "Boxes that radiologists drew, of films that no net was taught (validation, test and the selected films of every size; "
+                  "`training/where.py` has the source):", "", table(head, [row(*one) for one in found["boxes"]])]
+    parts += ["", "Lesions pasted into normal films of validation (`training/pasted.py`: simple shapes, no real disease), one in each:", "",
+              table((*head, "score rose"), [(*row(*one[:4]), share(*one[4])) for one in found["pasted"]])]
+    return [*parts, ""]
+
+
+def where_into(card, found):
+    """The section in a card that is there, in its place."""
+    text = card.read_text()
+    if WHERE in text:
+        before, rest = text.split(WHERE, 1)
+        after = rest[rest.index(f"\n{SILENT}") + 1:]
+    else:
+        before, after = text.split(SILENT, 1)
+        after = SILENT + after
+    card.write_text(before + "\n".join(where(found)) + "\n" + after)
 
 
 def write(setting, spec_text, films, out, kept, folder):
@@ -150,8 +179,8 @@ def write(setting, spec_text, films, out, kept, folder):
              "inside the graph every picture is brought to mean 0 and deviation 1.",
              f"- Graph: {'a narrow residual net' if len(setting['members']) == 1 else str(len(setting['members'])) + ' narrow residual nets, trained apart, whose logits and cells are averaged'}"
              + (", run on the film and on its mirror image" if setting["flip"] else "") +
-             f"; `scores`, `cam` (evidence per cell of a {out['map'][1]} x {out['map'][0]} map, by a 1 x 1 convolution before the mean; "
-             f"softplus, so never negative), `embedding`{' (of the first net)' if len(setting['members']) > 1 else ''}, `ood`; {size:.1f} MB.", ""]
+             f"; `scores`, `cam` (evidence per cell of a {out['map'][1]} x {out['map'][0]} map, by a 1 x 1 convolution before the mean"
+             f"{', beyond what the cell has in normal films of training' if setting['name'] != 'mammo-view' else ''}; softplus, so never negative), `embedding`{' (of the first net)' if len(setting['members']) > 1 else ''}, `ood`; {size:.1f} MB.", ""]
     parts += ["## What it finds, on the test split", "",
               f"Source: {about['source']}. Intervals are 95 %: for AUC a bootstrap over patients (1,000 rounds), for shares Wilson's over "
               "films. Findings were selected, calibrated (Platt) and given thresholds on validation alone.", ""]
@@ -190,7 +219,9 @@ def write(setting, spec_text, films, out, kept, folder):
     if "cases" in out:
         parts += [about["cancer"], "", table(("cancer against all else, per woman", "positive", "AUC"),
                                              [(k, f"{c['positive']} of {c['n']}", area(c)) for k, c in out["cases"].items()]), ""]
-    parts += ["## When it does not speak", "",
+    if "where" in out:
+        parts += where(out["where"])
+    parts += [SILENT, "",
               f"`ood` is the Mahalanobis distance of the block means and a 16 x 16 thumbnail from the training films (covariance shrunk by a "
               f"tenth). Above {out['limit']}, the 99.5th percentile of validation, an image is not scored. This is the distance alone: in the service "
               "tags and quality checks refuse first.", "",

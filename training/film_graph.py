@@ -13,7 +13,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch.nn import functional
 
-from film_net import FilmNet
+from film_net import LEAST, FilmNet
 from self_test import SEEDS, TOLERANCE, noise
 
 THUMBNAIL = 16
@@ -39,10 +39,9 @@ def described(nets, images, flip, batch=64):
             x = torch.from_numpy(part).float()
             x = (x / 255 if part.dtype == np.uint8 else x).reshape(len(part), 1, *part.shape[-2:])
             ways = [x, x.flip(3)] if flip else [x]
-            made = [nets[0].standardised(way) for way in ways]
-            said = []
+            made, said = [FilmNet.standardised(way) for way in ways], []
             for net in nets:
-                features = [net.features(way.contiguous(memory_format=torch.channels_last)) for way in made]
+                features = [net.features(net.seen(way).contiguous(memory_format=torch.channels_last)) for way in ways]
                 embedding = sum(torch.cat([f.mean((2, 3)) for f in each], 1) for each in features) / len(ways)
                 said.append(functional.linear(embedding[:, -net.head.weight.shape[1]:], net.head.weight[:, :, 0, 0], net.head.bias))
                 if net is nets[0]:
@@ -69,8 +68,24 @@ def distances(embedding, thumbnail, centre, matrix):
     return np.sqrt(np.square((x - centre) @ matrix).mean(1))
 
 
-def write(nets, setting, keep, centre, matrix, path):
-    """ONNX, opset 18, with a free batch axis; only the labels of `keep` are in it."""
+def usual(nets, images, flip, batch=64):
+    """What cells of normal films have on the mean, of uint8 pictures: a map per label, as far as it differs from the label's own mean.
+
+    Hearts and diaphragms lie at the same place in everyone, so a cell means something only against the same cell of others.
+    """
+    total = 0.0
+    with torch.no_grad():
+        for at in range(0, len(images), batch):
+            x = torch.from_numpy(np.array(images[at:at + batch])).float()[:, None] / 255
+            x = x.contiguous(memory_format=torch.channels_last)
+            cells = sum(net.head(net.features(net.seen(x))[-1]).double().sum(0) for net in nets) / len(nets)
+            total = total + ((cells + cells.flip(2)) / 2 if flip else cells)
+    mean = total / len(images)
+    return (mean - mean.mean((1, 2), keepdim=True)).numpy()
+
+
+def write(nets, setting, keep, centre, matrix, habit, path):
+    """ONNX, opset 18, with a free batch axis; only the labels of `keep` are in it. `habit` is of `usual`, or None."""
     for net in nets:
         net.eval()
     side, flip = setting["side"], setting["flip"]
@@ -101,10 +116,29 @@ def write(nets, setting, keep, centre, matrix, path):
     square = mean(add("Mul", [centred, centred], "squares"), "variance")
     deviation = add("Sqrt", [add("Add", [square, constant("least", [1e-4])], "variance_kept")], "deviation")
     now = add("Div", [centred, deviation], "standardised")
-    if flip:
-        ends = [constant("from_last", [-1], np.int64), constant("to_first", [-2**31], np.int64),
-                constant("across", [3], np.int64), constant("backwards", [-1], np.int64)]
-        now = add("Concat", [now, add("Slice", [now, *ends], "mirrored")], "both", axis=0)
+    ends = [constant("from_last", [-1], np.int64), constant("to_first", [-2**31], np.int64),
+            constant("across", [3], np.int64), constant("backwards", [-1], np.int64)] if flip else None
+
+    def both(now, mark):
+        """The film, and its mirror image besides where the nets were trained with mirrored films."""
+        return add("Concat", [now, add("Slice", [now, *ends], f"{mark}mirrored")], f"{mark}both", axis=0) if flip else now
+
+    def evened(parts):
+        """As `FilmNet.evened`."""
+        around, mark = side // parts | 1, f"even{parts}_"
+
+        def blurred(now, name):
+            for part, shape in (("rows", [1, around]), ("all", [around, 1])):
+                pads = [size // 2 for size in shape]
+                now = add("AveragePool", [now], f"{mark}{name}_of_{part}", kernel_shape=shape, strides=[1, 1], pads=pads * 2, count_include_pad=0)
+            return now
+
+        apart = add("Sub", ["image", blurred("image", "around")], f"{mark}apart")
+        spread = blurred(add("Mul", [apart, apart], f"{mark}squares"), "spread")
+        spread = add("Sqrt", [add("Add", [spread, constant(f"{mark}least", [LEAST])], f"{mark}kept")], f"{mark}root")
+        return both(add("Div", [apart, spread], f"{mark}evened"), mark)
+
+    now = both(now, "")
 
     def joined(now, name, shape):
         """Mean over the film and its mirror image."""
@@ -116,14 +150,15 @@ def write(nets, setting, keep, centre, matrix, path):
     cell = side // THUMBNAIL
     small = add("AveragePool", [now], "thumbnails", kernel_shape=[cell, cell], strides=[cell, cell])
     small = joined(add("Flatten", [small], "thumbnails_flat", axis=1), "thumbnail", [THUMBNAIL**2])
-    deep = add("SpaceToDepth", [now], "deep", blocksize=2)
+    deep = {parts: add("SpaceToDepth", [evened(parts) if parts else now], f"even{parts}_deep" if parts else "deep", blocksize=2)
+            for parts in sorted({net.even for net in nets})}
     with torch.no_grad():
         last = nets[0].features(torch.zeros(1, 1, side, side))
     sizes, (high, wide) = [f.shape[1] for f in last], last[-1].shape[2:]
 
     def one(net, mark):
         """Logits and cells of one net; the embedding is the first one's."""
-        now = add("Relu", [convolved(deep, f"{mark}stem", net.stem, net.stem_norm)], f"{mark}stem_out")
+        now = add("Relu", [convolved(deep[net.even], f"{mark}stem", net.stem, net.stem_norm)], f"{mark}stem_out")
         means = []
         for k, block in enumerate(net.blocks):
             past, name = now, f"{mark}block{k}"
@@ -157,6 +192,8 @@ def write(nets, setting, keep, centre, matrix, path):
                          ((logits, "logits"), (cells, "cells")))
     logits, cells = logits[0], cells[0]
     add("Sigmoid", [logits], "scores")
+    if habit is not None:
+        cells = add("Sub", [cells, constant("habit", habit[keep])], "cells_beyond_habit")
     # Evidence that is never negative: grows like the odds below even odds, like the logit above.
     add("Softplus", [cells], "cam")
     x = add("Sub", [add("Concat", ["embedding", small], "described", axis=1), constant("centre", centre)], "from_centre")

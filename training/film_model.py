@@ -1,6 +1,7 @@
 """From the open sets of films to a model folder: training, calibration, operating points, test figures, graph, card.
 
     python training/film_model.py chest-start      what the chest models begin with
+    python training/film_model.py chest-unlabelled     the same, taught without labels
     python training/film_model.py chest-child
     python training/film_model.py chest-adult
     python training/film_model.py mammo-view
@@ -19,6 +20,7 @@ import film_graph
 import film_net
 import film_report
 from films import ROOT, Films, write_split
+from unlabelled import without_labels
 
 ADULT = ["abnormality", "Atelectasis", "Cardiomegaly", "Effusion", "Consolidation", "Mass", "Nodule", "Pneumothorax", "Infiltration"]
 BLOCKS = dict(stem=32, blocks=[(64, 2), (96, 1), (160, 2), (160, 1)], decay=0.05, average=0.998, mixup=0.3, flip=True)
@@ -31,18 +33,20 @@ SETTINGS = {
         sources=["nih128", "nih64", "kermany"], watch=["abnormality", "pneumonia", *ADULT[1:]],
         members=[dict(seed=31, parts=[dict(phases=[(64, 8, 4e-3)])])],
     ),
+    # Taught without labels, adults and children.
+    "chest-unlabelled": dict(BLOCKS, set="chest-adult", side=128, dropout=0.3, unlabelled=54),
     "chest-child": dict(
-        BLOCKS, set="chest-child", version="1.2.0", spec="chest-child.toml", side=128, batch=32, dropout=0.2, smoothing=0.06,
-        weights={}, watch=["pneumonia"], mean_or_nothing=True,
-        members=[dict(seed=seed, parts=[dict(phases=[(64, 6, 3e-3), (96, 3, 2e-3), (128, 1, 6e-4)]), dict(phases=[(128, 4, 2e-3)], seed=seed + 10)])
-                 for seed in (11, 12, 13)],
+        BLOCKS, set="chest-child", version="1.3.0", spec="chest-child.toml", side=128, batch=32, dropout=0.2, smoothing=0.06,
+        weights={}, watch=["pneumonia"], rule=dict(changed=True, against="nets 1 to 3:"),
+        members=[dict(seed=seed, even=even, parts=[dict(phases=[(64, 6, 3e-3), (96, 3, 2e-3), (128, 1, 6e-4)]), dict(phases=[(128, 4, 2e-3)], seed=seed + 10)])
+                 for seed, even in ((11, 0), (12, 0), (13, 0), (14, 4), (15, 4), (16, 4))],
     ),
     "chest-adult": dict(
-        BLOCKS, set="chest-adult", version="1.1.0", spec="chest-adult.toml", side=128, batch=64, dropout=0.3, smoothing=0.04,
-        weights={"abnormality": 5.0}, source="nih128", sources=["nih128", "nih64"], watch=ADULT,
+        BLOCKS, set="chest-adult", version="1.2.0", spec="chest-adult.toml", side=128, batch=64, dropout=0.3, smoothing=0.04,
+        weights={"abnormality": 5.0}, source="nih128", sources=["nih128", "nih64"], watch=ADULT, rule=dict(changed=False, where=" in nih128", least=0.6288),
         members=[
-            dict(seed=51, start=True, parts=[dict(phases=[(128, 6, 2e-3)]), dict(phases=[(128, 5, 2e-3)], **CALM)]),
-            dict(seed=52, parts=[dict(phases=[(64, 6, 4e-3), (128, 3, 2e-3)]), dict(phases=[(128, 5, 2e-3)], **CALM)]),
+            dict(seed=51, start="chest-start", parts=[dict(phases=[(128, 6, 2e-3)]), dict(phases=[(128, 5, 2e-3)], **CALM)]),
+            dict(seed=52, even=4, parts=[dict(phases=[(64, 6, 4e-3), (128, 3, 2e-3)]), dict(phases=[(128, 5, 2e-3)], **CALM)]),
         ],
     ),
     "mammo-view": dict(
@@ -52,6 +56,9 @@ SETTINGS = {
         members=[dict(seed=13, parts=[dict(phases=[(64, 8, 4e-3), (128, 2, 1e-3)])])],
     ),
 }
+
+
+STARTS = {"chest-start": "chest-start-1.pt", "chest-unlabelled": "chest-unlabelled.pt"}
 
 
 def main():
@@ -78,19 +85,25 @@ def main():
         said = lambda pictures: film_report.logit(graph(pictures)[0])
         log(film_report.validated(setting, films, said, arguments.against))
         return
+    if "unlabelled" in setting:
+        torch.set_num_threads(1)
+        torch.manual_seed(setting["unlabelled"])
+        torch.save(without_labels(setting, films, work, setting["unlabelled"], log), work / f"{setting['name']}.pt")
+        log(f"taught in {time.process_time():.0f} s of the processor")
+        return
     count = len(setting["members"])
     numbers = [int(n) for n in arguments.members.split(",")] if arguments.members else range(1, count + 1)
     for number in numbers if arguments.start == "train" else []:
         member, began, worked = setting["members"][number - 1], time.time(), time.process_time()
         called = f"net {number}, " if count > 1 else ""
         weights_at = work / f"{setting['name']}-{number}.pt"
-        start, ladder = torch.load(work / "chest-start-1.pt") if member.get("start") else None, []
+        start, ladder = torch.load(work / STARTS[member["start"]]) if "start" in member else None, []
         for k, part in enumerate(member["parts"]):
             # Each part begins with the averaged weights of what was before.
             told = f"{called}part {k + 1}, " if len(member["parts"]) > 1 else called
             log(f"{told}{part}")
             seed = part.get("seed", member["seed"] + 100 * k)
-            net, steps = film_net.train(dict(setting, **dict(part, seed=seed)), films, log, weights_at, part["phases"], start, told)
+            net, steps = film_net.train(dict(setting, even=member.get("even", 0), **dict(part, seed=seed)), films, log, weights_at, part["phases"], start, told)
             start = net.state_dict()
             ladder += steps
         torch.save(net.state_dict(), weights_at)

@@ -1,9 +1,11 @@
 """The network of the film models, what its training changes on a picture, and the training itself.
 
-A narrow residual net; every picture is first brought to mean 0 and deviation 1, so that exposure says nothing.
+A narrow residual net; every picture is first brought to mean 0 and deviation 1, so that exposure says nothing, or, where a net is
+`even`, a part of it at a time.
 A 1 x 1 convolution gives a logit per label and cell; their mean is the label's logit, so the cells say where.
 """
 
+import contextlib
 import copy
 import time
 
@@ -14,6 +16,10 @@ from torch.nn import functional
 
 from films import smaller
 from statistics_of_cards import auc
+
+
+# What an even net divides by at least, squared; of greys from 0 to 1.
+LEAST = 1e-3
 
 
 class Block(nn.Module):
@@ -43,8 +49,9 @@ class Block(nn.Module):
 class FilmNet(nn.Module):
     """`widths[0]` channels at a quarter of the size, then one block per (channels, stride)."""
 
-    def __init__(self, widths, blocks, labels, auxiliary, dropout):
+    def __init__(self, widths, blocks, labels, auxiliary, dropout, even=0):
         super().__init__()
+        self.even = even
         self.stem = nn.Conv2d(4, widths, 5, 2, 2, bias=False)
         self.stem_norm = nn.BatchNorm2d(widths)
         made, channels = [], widths
@@ -61,8 +68,24 @@ class FilmNet(nn.Module):
         centred = x - x.mean((2, 3), keepdim=True)
         return centred / (centred.square().mean((2, 3), keepdim=True) + 1e-4).sqrt()
 
+    @staticmethod
+    def evened(x, parts):
+        """Each pixel against the mean and deviation of what lies around it: a square, `parts` of which are as wide as the picture."""
+        around = x.shape[2] // parts | 1
+
+        def blurred(x):
+            x = functional.avg_pool2d(x, (1, around), 1, (0, around // 2), count_include_pad=False)
+            return functional.avg_pool2d(x, (around, 1), 1, (around // 2, 0), count_include_pad=False)
+
+        centred = x - blurred(x)
+        return centred / (blurred(centred.square()) + LEAST).sqrt()
+
+    def seen(self, x):
+        """What this net is shown of pictures from 0 to 1."""
+        return self.evened(x, self.even) if self.even else self.standardised(x)
+
     def features(self, x):
-        """What each block leaves, of standardised pictures."""
+        """What each block leaves, of pictures as `seen`."""
         x = functional.relu(self.stem_norm(self.stem(functional.pixel_unshuffle(x, 2))))
         out = []
         for block in self.blocks:
@@ -71,7 +94,7 @@ class FilmNet(nn.Module):
         return out
 
     def forward(self, x):
-        last = self.features(self.standardised(x))[-1]
+        last = self.features(self.seen(x))[-1]
         pooled = functional.dropout(last.mean((2, 3)), self.dropout, self.training)
         logits = functional.linear(pooled, self.head.weight[:, :, 0, 0], self.head.bias)
         return (logits, self.auxiliary(pooled)) if self.auxiliary is not None else (logits, None)
@@ -153,13 +176,26 @@ def begun(net, start):
     net.load_state_dict({name: start[name] if name in start and start[name].shape == value.shape else value for name, value in own.items()})
 
 
+@contextlib.contextmanager
+def uphill(net, far):
+    """The weights a step of length `far` up the gradient, and back (sharpness-aware minimisation; Foret et al., ICLR 2021)."""
+    with torch.no_grad():
+        steps = [p.grad.clone() for p in net.parameters()]
+        length = torch.stack([step.norm() for step in steps]).norm() + 1e-12
+        torch._foreach_mul_(steps, far / length)
+        torch._foreach_add_(list(net.parameters()), steps)
+    yield
+    with torch.no_grad():
+        torch._foreach_sub_(list(net.parameters()), steps)
+
+
 def train(setting, films, log, weights_at, phases, start=None, called=""):
     """Phases of growing size; an average of the weights runs along and is what is kept. Returns it and its ladder."""
     torch.manual_seed(setting["seed"])
     torch.set_num_threads(1)
     generator = torch.Generator().manual_seed(setting["seed"])
     labels = len(films.labels)
-    net = FilmNet(setting["stem"], setting["blocks"], labels, films.auxiliary.shape[1], setting["dropout"])
+    net = FilmNet(setting["stem"], setting["blocks"], labels, films.auxiliary.shape[1], setting["dropout"], setting.get("even", 0))
     if start is not None:
         begun(net, start)
     net = net.to(memory_format=torch.channels_last)
@@ -192,14 +228,23 @@ def train(setting, films, log, weights_at, phases, start=None, called=""):
                     part, other = 0.5 + 0.5 * torch.rand((), generator=generator), torch.arange(batch - 1, -1, -1)
                     x, wanted = part * x + (1 - part) * x[other], part * wanted + (1 - part) * wanted[other]
                     beside, known = part * beside + (1 - part) * beside[other], known & known[other]
-                logits, said = net(x.contiguous(memory_format=torch.channels_last))
-                entropy = functional.binary_cross_entropy_with_logits
-                loss = (entropy(logits, wanted, reduction="none") * weight * known).sum() / (batch * weight.sum())
-                if said is not None:
-                    asked = ~beside.isnan()
-                    loss = loss + 0.05 * (entropy(said, beside.nan_to_num(0.5), reduction="none") * asked).mean()
-                optimiser.zero_grad()
-                loss.backward()
+                x, entropy = x.contiguous(memory_format=torch.channels_last), functional.binary_cross_entropy_with_logits
+
+                def taught():
+                    """The loss of this step, and its gradients."""
+                    logits, said = net(x)
+                    loss = (entropy(logits, wanted, reduction="none") * weight * known).sum() / (batch * weight.sum())
+                    if said is not None:
+                        asked = ~beside.isnan()
+                        loss = loss + 0.05 * (entropy(said, beside.nan_to_num(0.5), reduction="none") * asked).mean()
+                    optimiser.zero_grad()
+                    loss.backward()
+                    return loss
+
+                loss = taught()
+                if setting.get("sharpness"):
+                    with uphill(net, setting["sharpness"]):
+                        taught()
                 nn.utils.clip_grad_norm_(net.parameters(), 2.0)
                 optimiser.step()
                 plan.step()

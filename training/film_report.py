@@ -12,6 +12,7 @@ import film_card
 import film_graph
 import film_net
 import reliability_plot
+import where
 from film_net import FilmNet
 from films import ROOT, SHARED, pictures, rows_of
 from statistics_of_cards import POINTS, auc, auc_interval_by, calibration_error, logistic, platt, reliability, threshold
@@ -27,6 +28,8 @@ CHANCE = 0.6
 FEWEST = 10
 REFUSED = 0.995
 CHANGES = 4
+# How many normal films say what is usual, about.
+NORMAL = 1000
 
 
 def measured(films, places, score, column):
@@ -174,7 +177,8 @@ def trained(setting, films, work, ladder=True):
     """The nets that training left in the work folder, what each step brought and how long it took."""
     nets, steps, seconds = [], [], 0
     for number in range(1, len(setting["members"]) + 1):
-        net = FilmNet(setting["stem"], setting["blocks"], len(films.labels), films.auxiliary.shape[1], setting["dropout"])
+        even = setting["members"][number - 1].get("even", 0)
+        net = FilmNet(setting["stem"], setting["blocks"], len(films.labels), films.auxiliary.shape[1], setting["dropout"], even)
         net.load_state_dict(torch.load(work / f"{setting['name']}-{number}.pt"))
         nets.append(net.eval().to(memory_format=torch.channels_last))
         done = json.loads((work / f"{setting['name']}-{number}.json").read_text())
@@ -185,19 +189,21 @@ def trained(setting, films, work, ladder=True):
         called = f"nets 1 to {count}: mean of their logits" if count > 1 else "net 1"
         said = lambda pictures: film_graph.described(nets[:count], pictures, setting["flip"])[0]
         steps += validated(setting, films, said, called)[0 if count > 1 else 1:]
-    if any(member.get("start") for member in setting["members"]):
+    if any(member.get("start") == "chest-start" for member in setting["members"]):
         begun = json.loads((work / "chest-start-1.json").read_text())
         steps, seconds = begun["ladder"] + steps, seconds + begun["seconds"]
     return nets, dict(ladder=steps, seconds=seconds)
 
 
 def held_to_its_rule(setting, ladder, log):
-    """Ends a run whose mean of nets has a lower AUC than its first net alone, on changed films of validation, before test is read."""
-    one, mean = (next(values[setting["watch"][0]] for step, values in ladder if step.startswith(called) and "changed" in step)
-                 for called in ("net 1;", f"nets 1 to {len(setting['members'])}:"))
-    log(f"rule: on films changed as in training the mean has {mean}, net 1 alone {one}")
-    if mean < one:
-        raise SystemExit(f"{setting['name']}: the mean of the nets is worse than the first alone, so test is not read and nothing is written")
+    """Ends a run before test is read, where on validation the mean of the nets has less than what was written down before training."""
+    rule, label = setting["rule"], setting["watch"][0] + setting["rule"].get("where", "")
+    found = lambda called: next(values[label] for step, values in ladder if step.startswith(called) and ("changed" in step) == rule["changed"])
+    mean = found(f"nets 1 to {len(setting['members'])}:")
+    least = rule["least"] if "least" in rule else found(rule["against"])
+    log(f"rule: {label}{', films changed as in training' if rule['changed'] else ''}: the mean has {mean}, and must have {least}")
+    if mean < least:
+        raise SystemExit(f"{setting['name']}: the mean of the nets is not what the rule asks for, so test is not read and nothing is written")
 
 
 def finish(setting, films, work, program, log):
@@ -209,7 +215,7 @@ def finish(setting, films, work, program, log):
     nets, told = trained(setting, films, work)
     for step in told["ladder"]:
         log(f"ladder {step}")
-    if setting.get("mean_or_nothing"):
+    if "rule" in setting:
         held_to_its_rule(setting, told["ladder"], log)
     source = setting.get("source")
     (work / "strangers").mkdir(exist_ok=True)
@@ -302,13 +308,17 @@ def finish(setting, films, work, program, log):
     out["refused"] = {"validation": (int((val_far > limit).sum()), len(val)), "test films": (int((far > limit).sum()), len(far))}
     folder = ROOT / "models" / f"{setting['name']}-{setting['version']}"
     folder.mkdir(parents=True, exist_ok=True)
-    out["map"] = film_graph.write(nets, setting, kept, centre, matrix, folder / "model.onnx")
+    normal = train[films.truth[train, 0] == 0]
+    habit = None if setting["name"] == "mammo-view" else film_graph.usual(nets, films.images[normal[::len(normal) // NORMAL or 1]], setting["flip"])
+    out["map"] = film_graph.write(nets, setting, kept, centre, matrix, habit, folder / "model.onnx")
     film_graph.self_test(nets, setting, kept, folder / "self_test.json")
     graph = film_graph.Graph(folder / "model.onnx")
     some = films.images[test[:200]]
     scores, _, distance = graph(some)
     out["parity"] = dict(n=len(some), scores=float(np.abs(scores - logistic(logits[:200][:, kept])).max()),
                          distance=float(np.abs(distance - far[:200]).max()))
+    if setting["name"] != "mammo-view":
+        out["where"] = where.measured(setting, films, graph, [films.labels[k] for k in kept], work)
     for kind, shown in strangers(setting, films, test, work).items():
         distance = graph(shown)[2]
         out["refused"][kind] = (int((distance > limit).sum()), len(distance))

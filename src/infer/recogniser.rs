@@ -70,6 +70,16 @@ impl Recogniser {
         Ok(Some(recogniser))
     }
 
+    /// Whether a folder holds one.
+    pub fn lies_in(folder: &Path) -> bool {
+        folder.join(FILE).is_file()
+    }
+
+    /// Loads the one in a folder, to be looked at by itself. Blocking.
+    pub fn load(folder: &Path, settings: Settings) -> Result<Engine, InferError> {
+        load(folder, settings)
+    }
+
     /// Name of its folder.
     pub fn folder(&self) -> &str {
         &self.folder

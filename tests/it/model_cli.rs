@@ -105,6 +105,18 @@ fn a_model_is_added_and_speaks_once_two_people_decided_so() {
 }
 
 #[test]
+fn the_shipped_recogniser_is_checked_like_a_model_and_is_no_model_to_add() {
+    if no_runtime() {
+        return;
+    }
+    let desk = Desk::set_up();
+    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/models/mammo-view-1.0.0");
+    assert!(desk.done(&["model", "check", shipped]).contains("3 self-test vectors agree"));
+    let why = desk.refused(&["model", "add", shipped]);
+    assert!(why.contains("manifest.toml"), "{why}");
+}
+
+#[test]
 fn doctor_asks_the_model_that_people_decided_on_as_long_as_its_graph_is_the_same() {
     if no_runtime() {
         return;

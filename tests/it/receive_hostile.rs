@@ -279,6 +279,47 @@ async fn half_open_sockets_and_floods_do_not_keep_a_listed_source_out() {
     assert_eq!(stranger.pdu().await.unwrap(), (3, vec![0, 1, 1, 3]), "calling AE title not recognised");
 }
 
+/// H07. A seat that a dropped association kept would show: there are far fewer seats than associations.
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_thousand_associations_opened_and_dropped_leave_every_seat_free() {
+    let house = House::open(Settings { associations: 40, ..Settings::default() });
+    let contexts = [(1, VERIFICATION, IMPLICIT)];
+    let mut accepted = 0;
+    for _ in 0..500 {
+        let opened = (0..20).map(|n| {
+            let address = house.address;
+            tokio::spawn(async move {
+                let mut raw = Raw::connect(address).await;
+                raw.send(&associate_rq(b"RAW", &contexts, 0)).await;
+                // Half of them leave without having looked at the answer.
+                if n % 2 == 0 { raw.pdu().await.is_some_and(|(kind, _)| kind == 2) } else { false }
+            })
+        });
+        for one in opened.collect::<Vec<_>>() {
+            accepted += usize::from(one.await.unwrap());
+        }
+    }
+    assert!(accepted > 1_000, "{accepted} of 5,000 that waited were accepted");
+    let started = Instant::now();
+    let mut seats = Vec::new();
+    while seats.len() < 40 {
+        let mut raw = Raw::connect(house.address).await;
+        raw.send(&associate_rq(b"RAW", &contexts, 0)).await;
+        if raw.pdu().await.is_some_and(|(kind, _)| kind == 2) {
+            seats.push(raw);
+        } else {
+            assert!(started.elapsed() < Duration::from_secs(5), "{} of 40 seats are free again", seats.len());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    drop(seats.pop());
+    let started = Instant::now();
+    while send::echo(&house.target()).await.is_err() {
+        assert!(started.elapsed() < Duration::from_secs(5), "an echo has the seat that is free");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn one_association_more_than_the_limit_is_rejected_for_now() {
     let house = House::open(Settings { associations: 2, ..Settings::default() });

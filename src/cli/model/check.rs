@@ -6,11 +6,12 @@ use std::process::ExitCode;
 
 use super::shapes;
 use crate::config::Config;
-use crate::infer::{Engine, SelfTest, self_test};
+use crate::infer::{Engine, Recogniser, SelfTest, self_test};
 
 pub(super) async fn run(model: &Path, config: &Config) -> anyhow::Result<ExitCode> {
     let folder = folder_of(model, config);
-    let (engine, test) = check(&folder, config).await?;
+    let (engine, test) =
+        if Recogniser::lies_in(&folder) { check_recogniser(&folder, config).await? } else { check(&folder, config).await? };
     let manifest = engine.manifest();
     let mut out = std::io::stdout();
     writeln!(out, "{}: file, hash, names, types and shapes agree with the manifest", manifest.folder_name())?;
@@ -30,6 +31,14 @@ pub(super) async fn run(model: &Path, config: &Config) -> anyhow::Result<ExitCod
 fn folder_of(model: &Path, config: &Config) -> PathBuf {
     let named = config.infer.models_dir.join(model);
     if model.components().count() == 1 && named.is_dir() { named } else { model.to_owned() }
+}
+
+/// The same of a recogniser, which is no model that can be added.
+async fn check_recogniser(folder: &Path, config: &Config) -> anyhow::Result<(Engine, Option<SelfTest>)> {
+    let (folder, settings) = (folder.to_owned(), config.infer.clone());
+    let engine = tokio::task::spawn_blocking(move || Recogniser::load(&folder, settings)).await??;
+    let test = self_test(&engine).await?;
+    Ok((engine, test))
 }
 
 /// Loads a model and runs its vectors; the refusal names what differs.
