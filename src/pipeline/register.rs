@@ -30,10 +30,21 @@ impl QuarantineRegister for StoreRegister {
         content_hash: &'a str,
         calling_ae: &'a AeTitle,
         since: Timestamp,
+        judged_before: Timestamp,
     ) -> BoxFuture<'a, Result<RefusedUsage, RegisterError>> {
-        Box::pin(
-            async move { self.0.quarantine_usage(content_hash, calling_ae, since).await.map_err(failure) },
-        )
+        Box::pin(async move {
+            self.0.quarantine_usage(content_hash, calling_ae, since, judged_before).await.map_err(failure)
+        })
+    }
+
+    fn make_room(
+        &self,
+        bytes: u64,
+        objects: u64,
+        judged_before: Timestamp,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<Vec<String>, RegisterError>> {
+        Box::pin(async move { self.0.make_room(bytes, objects, judged_before, now).await.map_err(failure) })
     }
 
     fn record(&self, object: RefusedObject) -> BoxFuture<'_, Result<(), RegisterError>> {

@@ -43,6 +43,7 @@ const MIGRATIONS: &[Migration] = migrations![
     15 "0015_orders",
     16 "0016_claim_machines",
     17 "0017_orders_by_time",
+    18 "0018_quarantine_room",
 ];
 
 /// How often the table of migrations is tried again: two processes that make it in the same

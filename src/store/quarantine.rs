@@ -1,6 +1,7 @@
 //! Objects that were refused for their content and of which a copy is kept, and what a person made of them.
 //!
-//! In: refused objects whose copies are durable; judgements. Out: rows. Never: a judgement that replaces an earlier one.
+//! In: refused objects whose copies are durable; judgements; room that is wanted. Out: rows. Never: a judgement that
+//! replaces an earlier one, a copy that goes before a person has judged it.
 
 use std::collections::HashSet;
 
@@ -25,27 +26,33 @@ pub struct QuarantinedObject {
     pub last_received_at: Timestamp,
     /// When, by whom and how it was judged.
     pub judged: Option<(Timestamp, UserId, String)>,
+    /// When the copy went, for the room of another; the row stays.
+    pub removed_at: Option<Timestamp>,
 }
 
 impl Store {
-    /// What is kept of refused objects, `of_source` from `since` on.
+    /// What is kept of refused objects, `of_source` from `since` on, `judged` before `judged_before`.
     pub async fn quarantine_usage(
         &self,
         content_hash: &str,
         calling_ae: &AeTitle,
         since: Timestamp,
+        judged_before: Timestamp,
     ) -> Result<RefusedUsage, StoreError> {
         // A sum of BIGINT is NUMERIC in PostgreSQL.
         let row = sqlx::query(
             "SELECT COUNT(*) AS objects, CAST(COALESCE(SUM(size_bytes), 0) AS BIGINT) AS bytes, \
              CAST(COALESCE(SUM(CASE WHEN calling_ae = $1 AND received_at >= $2 THEN 1 ELSE 0 END), 0) AS BIGINT) \
                AS of_source, \
-             CAST(COALESCE(SUM(CASE WHEN content_hash = $3 THEN 1 ELSE 0 END), 0) AS BIGINT) AS holds_it \
-             FROM quarantine",
+             CAST(COALESCE(SUM(CASE WHEN content_hash = $3 THEN 1 ELSE 0 END), 0) AS BIGINT) AS holds_it, \
+             CAST(COALESCE(SUM(CASE WHEN judged_at < $4 THEN 1 ELSE 0 END), 0) AS BIGINT) AS judged, \
+             CAST(COALESCE(SUM(CASE WHEN judged_at < $4 THEN size_bytes ELSE 0 END), 0) AS BIGINT) AS judged_bytes \
+             FROM quarantine WHERE removed_at IS NULL",
         )
         .bind(calling_ae.as_str())
         .bind(since.to_string())
         .bind(content_hash)
+        .bind(judged_before.to_string())
         .fetch_one(&self.reader)
         .await?;
         Ok(RefusedUsage {
@@ -53,12 +60,16 @@ impl Store {
             bytes: size(&row, "bytes")?,
             of_source: size(&row, "of_source")?,
             holds_it: size(&row, "holds_it")? > 0,
+            judged: size(&row, "judged")?,
+            judged_bytes: size(&row, "judged_bytes")?,
         })
     }
 
     /// How many objects are kept.
     pub async fn quarantined_objects(&self) -> Result<i64, StoreError> {
-        let row = sqlx::query("SELECT COUNT(*) AS objects FROM quarantine").fetch_one(&self.reader).await?;
+        let row = sqlx::query("SELECT COUNT(*) AS objects FROM quarantine WHERE removed_at IS NULL")
+            .fetch_one(&self.reader)
+            .await?;
         integer(&row, "objects")
     }
 
@@ -69,7 +80,7 @@ impl Store {
              transfer_syntax_uid, calling_ae, address, site, status, phase, reason, received_at, \
              last_received_at, times_received) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12, 1) \
              ON CONFLICT (content_hash) DO UPDATE SET times_received = quarantine.times_received + 1, \
-             last_received_at = excluded.last_received_at",
+             last_received_at = excluded.last_received_at, removed_at = NULL",
         )
         .bind(object.content_hash.as_str())
         .bind(i64::try_from(object.size_bytes).unwrap_or(i64::MAX))
@@ -88,11 +99,50 @@ impl Store {
         Ok(())
     }
 
-    /// Those of `hashes` that are in the quarantine.
+    /// Gives up the copies that were judged first, before `judged_before`, until at least so many bytes and objects are
+    /// free; their hashes, whose files are to be removed. None where that would not be enough.
+    pub async fn make_room(
+        &self,
+        bytes: u64,
+        objects: u64,
+        judged_before: Timestamp,
+        now: Timestamp,
+    ) -> Result<Vec<String>, StoreError> {
+        let judged = sqlx::query(
+            "SELECT content_hash, size_bytes FROM quarantine WHERE removed_at IS NULL AND judged_at < $1 \
+             ORDER BY judged_at, content_hash",
+        )
+        .bind(judged_before.to_string())
+        .fetch_all(&self.reader)
+        .await?;
+        let (mut chosen, mut freed) = (Vec::new(), 0_u64);
+        for row in &judged {
+            if freed >= bytes && chosen.len() as u64 >= objects {
+                break;
+            }
+            freed = freed.saturating_add(size(row, "size_bytes")?);
+            chosen.push(text(row, "content_hash")?);
+        }
+        if freed < bytes || (chosen.len() as u64) < objects {
+            return Ok(Vec::new());
+        }
+        for group in chosen.chunks(HASHES_AT_ONCE) {
+            let mut query = Statement::new("UPDATE quarantine SET removed_at = ");
+            query.bind(now.to_string()).push(" WHERE removed_at IS NULL AND content_hash IN (");
+            query.bind_list(group.iter().cloned());
+            query.push(")");
+            query.build()?.execute(&self.writer).await?;
+        }
+        Ok(chosen)
+    }
+
+    /// Those of `hashes` whose copies are in the quarantine.
     pub async fn quarantined(&self, hashes: &[String]) -> Result<HashSet<String>, StoreError> {
         let mut found = HashSet::new();
         for group in hashes.chunks(HASHES_AT_ONCE) {
-            let mut query = Statement::new("SELECT content_hash FROM quarantine WHERE content_hash IN (");
+            let mut query = Statement::new(
+                "SELECT content_hash FROM quarantine WHERE removed_at IS NULL AND content_hash IN (",
+            );
             query.bind_list(group.iter().cloned());
             query.push(")");
             for row in query.build()?.fetch_all(&self.reader).await? {
@@ -196,5 +246,6 @@ fn quarantined_of(row: &AnyRow) -> Result<QuarantinedObject, StoreError> {
             Some((at, by)) => Some((at, by, text(row, "note")?)),
             None => None,
         },
+        removed_at: optional_parsed(row, "removed_at")?,
     })
 }

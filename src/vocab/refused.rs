@@ -54,4 +54,8 @@ pub struct RefusedUsage {
     pub of_source: u64,
     /// Whether the object in question is among them.
     pub holds_it: bool,
+    /// Objects that a person judged before an instant: their copies may go.
+    pub judged: u64,
+    /// Their bytes.
+    pub judged_bytes: u64,
 }

@@ -73,6 +73,7 @@ impl QuarantineRegister for Register {
         content_hash: &'a str,
         _: &'a AeTitle,
         _: Timestamp,
+        _: Timestamp,
     ) -> BoxFuture<'a, Result<RefusedUsage, RegisterError>> {
         let refused = self.refused.lock().unwrap();
         let usage = RefusedUsage {
@@ -80,8 +81,18 @@ impl QuarantineRegister for Register {
             bytes: refused.values().map(|object| object.size_bytes).sum(),
             of_source: 0,
             holds_it: refused.contains_key(content_hash),
+            ..RefusedUsage::default()
         };
         Box::pin(async move { Ok(usage) })
+    }
+    fn make_room(
+        &self,
+        _: u64,
+        _: u64,
+        _: Timestamp,
+        _: Timestamp,
+    ) -> BoxFuture<'_, Result<Vec<String>, RegisterError>> {
+        Box::pin(async { Ok(Vec::new()) })
     }
     fn record(&self, object: RefusedObject) -> BoxFuture<'_, Result<(), RegisterError>> {
         self.refused.lock().unwrap().insert(object.content_hash.clone(), object);

@@ -155,7 +155,8 @@ on_each_database! {
     }
 
     async fn the_bounds_hold_and_what_is_over_them_is_refused_as_before(database) {
-        let bounds = QuarantineSettings { bytes: 100_000, objects: 3, objects_per_source_hour: 100 };
+        let bounds =
+            QuarantineSettings { bytes: 100_000, objects: 3, objects_per_source_hour: 100, ..QuarantineSettings::default() };
         let door = Door::open(database, bounds).await;
         let says = async |uid: &str, pixels: usize| {
             let (status, comment) = door.answer(uid, EXPLICIT, &without_study(uid, 1, pixels)).await;
@@ -175,6 +176,65 @@ on_each_database! {
         let folder = door.folder.path().join("quarantine/incoming");
         let left = walk(&folder) + walk(&door.archive.root().join("incoming"));
         assert_eq!(left, 0, "temporary files");
+    }
+
+    async fn judged_copies_make_way_in_their_order_and_unjudged_ones_never(database) {
+        let bounds =
+            QuarantineSettings { bytes: 100_000, objects: 3, judged_days: 0, ..QuarantineSettings::default() };
+        let door = Door::open(database, bounds).await;
+        let store = &database.store;
+        let keeps = async |door: &Door, uid: &str, pixels: usize| {
+            let (status, comment) = door.answer(uid, EXPLICIT, &without_study(uid, 1, pixels)).await;
+            assert_eq!(status, 0xC000);
+            comment.starts_with("copy kept: ")
+        };
+        let here = async |door: &Door| {
+            let mut files = door.quarantine.hashes().unwrap();
+            let rows = kept(database).await;
+            let mut with_copy: Vec<_> =
+                rows.iter().filter(|row| row.removed_at.is_none()).map(|row| row.object.content_hash.clone()).collect();
+            files.sort();
+            with_copy.sort();
+            assert_eq!(files, with_copy, "a file for each row that says so, and no other");
+            let uid = |hash: &String| rows.iter().find(|row| row.object.content_hash == *hash).unwrap().object.sop_instance_uid.to_string();
+            let mut uids: Vec<_> = files.iter().map(uid).collect();
+            uids.sort();
+            uids
+        };
+        for (uid, pixels) in [("1.2.1", 30_000), ("1.2.2", 30_000), ("1.2.3", 30_000)] {
+            assert!(keeps(&door, uid, pixels).await);
+        }
+        assert!(!keeps(&door, "1.2.4", 1_000).await, "nobody has judged any");
+        let hash_of = async |uid: &str| {
+            let rows = kept(database).await;
+            rows.iter().find(|row| row.object.sop_instance_uid.as_str() == uid).unwrap().object.content_hash.clone()
+        };
+        let judge = UserId::new();
+        for (uid, at) in [("1.2.3", now().plus_minutes(-2)), ("1.2.1", now().plus_minutes(-1))] {
+            store.judge_quarantined(&hash_of(uid).await, judge, "seen", at).await.unwrap();
+        }
+        // What the door knows of its room is a second old at most.
+        tokio::time::sleep(Duration::from_millis(1_100)).await;
+        // One is enough for the room of one: the one that was judged first.
+        assert!(keeps(&door, "1.2.5", 1_000).await);
+        assert_eq!(here(&door).await, ["1.2.1", "1.2.2", "1.2.5"]);
+        // The judged one alone is not enough for this, so nothing goes.
+        assert!(!keeps(&door, "1.2.6", 80_000).await);
+        assert_eq!(here(&door).await, ["1.2.1", "1.2.2", "1.2.5"]);
+        assert!(keeps(&door, "1.2.7", 60_000).await, "in several buffers");
+        assert_eq!(here(&door).await, ["1.2.2", "1.2.5", "1.2.7"]);
+        let rows = kept(database).await;
+        let gone = rows.iter().find(|row| row.object.sop_instance_uid.as_str() == "1.2.3").unwrap();
+        assert!(gone.removed_at.is_some() && gone.judged.as_ref().is_some_and(|(_, by, _)| *by == judge), "{gone:?}");
+        // The same bytes again are kept again, in the same row, once there is room.
+        store.judge_quarantined(&hash_of("1.2.7").await, judge, "seen", now().plus_minutes(-1)).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(1_100)).await;
+        assert!(keeps(&door, "1.2.3", 30_000).await);
+        assert_eq!(here(&door).await, ["1.2.2", "1.2.3", "1.2.5"]);
+        assert_eq!(kept(database).await.len(), 5);
+        // A copy that was judged a moment ago stays for the days that it has.
+        let week = Door::open(database, QuarantineSettings { objects: 1, ..QuarantineSettings::default() }).await;
+        assert!(!keeps(&week, "1.2.8", 100).await);
     }
 
     async fn one_source_can_not_fill_it_within_an_hour_and_a_zero_turns_it_off(database) {
@@ -275,7 +335,11 @@ async fn kills_between_file_and_row_leave_no_orphan_and_lose_nothing_that_was_sa
     let mut service = WholeService::build("");
     let mut promised = Vec::new();
     let mut number = 0_u32;
-    for round in 0..6_u64 {
+    // A busy machine may need more than six rounds to keep anything between two kills.
+    for round in 0..30_u64 {
+        if round >= 6 && promised.len() > 6 {
+            break;
+        }
         service.start().await;
         let target = service.target("BROKEN");
         let folder = service.folder.path().to_owned();
@@ -307,7 +371,7 @@ async fn kills_between_file_and_row_leave_no_orphan_and_lose_nothing_that_was_sa
     let orphan = publish(&Archive::open(&root).unwrap(), b"a kill between file and row leaves this");
     service.start().await;
     service.stop().await;
-    println!("{} objects were said to be kept over 6 kills", promised.len());
+    println!("{} objects were said to be kept between kills", promised.len());
     assert!(promised.len() > 6, "{}", promised.len());
     let store = service.store().await;
     let quarantine = Archive::open(&root).unwrap();
@@ -322,7 +386,7 @@ async fn kills_between_file_and_row_leave_no_orphan_and_lose_nothing_that_was_sa
         rows += 1;
     }
     let far = "2000-01-01T00:00:00.000Z".parse().unwrap();
-    let usage = store.quarantine_usage("", &"BROKEN".parse().unwrap(), far).await.unwrap();
+    let usage = store.quarantine_usage("", &"BROKEN".parse().unwrap(), far, far).await.unwrap();
     assert_eq!(usage.objects, rows, "a row without a file");
     for (uid, set) in &promised {
         let found = hashes.iter().any(|hash| {

@@ -10,8 +10,11 @@ use crate::infer::{Engine, Recogniser, SelfTest, self_test};
 
 pub(super) async fn run(model: &Path, config: &Config) -> anyhow::Result<ExitCode> {
     let folder = folder_of(model, config);
-    let (engine, test) =
-        if Recogniser::lies_in(&folder) { check_recogniser(&folder, config).await? } else { check(&folder, config).await? };
+    let (engine, test) = if Recogniser::lies_in(&folder) {
+        check_recogniser(&folder, config).await?
+    } else {
+        check(&folder, config).await?
+    };
     let manifest = engine.manifest();
     let mut out = std::io::stdout();
     writeln!(out, "{}: file, hash, names, types and shapes agree with the manifest", manifest.folder_name())?;

@@ -73,6 +73,8 @@ struct Quarantined {
     times_received: i64,
     /// The judgement, if somebody gave one.
     judged: Option<Judged>,
+    /// When the copy went, after its judgement, for the room of another; the record stays.
+    removed_at: Option<String>,
 }
 
 impl From<&QuarantinedObject> for Quarantined {
@@ -94,6 +96,7 @@ impl From<&QuarantinedObject> for Quarantined {
             last_received_at: kept.last_received_at.to_string(),
             times_received: kept.times_received,
             judged: Judged::of(&kept.judged),
+            removed_at: kept.removed_at.map(|at| at.to_string()),
         }
     }
 }
