@@ -4,12 +4,6 @@
     python training/child_blocks.py strong     pictures changed half as much again
     python training/child_blocks.py kinds      taught besides which pneumonia is filed as bacteria and which as virus
     python training/child_blocks.py even       each picture brought to one brightness and contrast in every quarter of it, not only as a whole
-    python training/child_blocks.py finer      the same by eighths
-    python training/child_blocks.py coarser    the same by halves
-    python training/child_blocks.py sharp      sharpness-aware minimisation: twice the work, and flatter places
-    python training/child_blocks.py wide       half as many channels again
-    python training/child_blocks.py begun      begins with a net taught without labels (film_model.py chest-unlabelled)
-    python training/child_blocks.py mixed      two pictures through one another in eight of ten steps, not in three
     python training/child_blocks.py table      what all of them gave
 
 The published test set is the first block of the numbers that films and people have, not a draw from all; validation, a draw, is full
@@ -27,7 +21,7 @@ import torch
 
 import film_graph
 import film_net
-from film_model import SETTINGS, STARTS
+from film_model import SETTINGS
 from films import ROOT, Films, smaller
 from statistics_of_cards import auc
 
@@ -38,12 +32,6 @@ TOLD = {
     "strong": ("pictures changed half as much again", dict(strength=1.5)),
     "kinds": ("taught bacteria and virus besides", {}),
     "even": ("brightness and contrast evened by quarters", dict(even=4)),
-    "sharp": ("sharpness-aware minimisation (0.05)", dict(sharpness=0.05)),
-    "wide": ("half as many channels again", dict(stem=48, blocks=[(96, 2), (144, 1), (240, 2), (240, 1)])),
-    "finer": ("evened by eighths", dict(even=8)),
-    "coarser": ("evened by halves", dict(even=2)),
-    "begun": ("begun without labels", {}),
-    "mixed": ("two pictures through one another in eight of ten steps", dict(mixup=0.8)),
 }
 
 
@@ -85,7 +73,6 @@ def main():
     if arguments.step == "kinds":
         films.labels += ["bacteria", "virus"]
         films.truth = np.concatenate([films.truth, np.array([bacteria, virus], np.float32).T], 1)
-    start = torch.load(work / STARTS["chest-unlabelled"]) if arguments.step == "begun" else None
     places, split = films.of("train"), films.split.copy()
     block, began = blocks_of(films, places), time.process_time()
     said, changed = np.zeros(len(places)), np.zeros((CHANGES, len(places)))
@@ -94,7 +81,7 @@ def main():
         films.split = split.copy()
         films.split[films.split == "val"] = "left out"
         films.split[places[block == held]] = "val"
-        net, _ = film_net.train(setting, films, lambda line: None, work / "child-blocks.pt", [(SIDE, EPOCHS, 3e-3)], start)
+        net, _ = film_net.train(setting, films, lambda line: None, work / "child-blocks.pt", [(SIDE, EPOCHS, 3e-3)])
         here = places[block == held]
         said[block == held] = film_graph.described([net], films.images[here], True)[0][:, 0]
         generator = torch.Generator().manual_seed(97)

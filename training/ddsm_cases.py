@@ -26,7 +26,7 @@ def embedded(work):
     images = pictures("mammo-ddsm", rows_of("mammo-ddsm"), SIDE, work)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    graph = onnxruntime.InferenceSession(ROOT / "models/mammo-view-1.0.0/model.onnx", options)
+    graph = onnxruntime.InferenceSession(ROOT / "models/mammo-view-1.0.1/model.onnx", options)
     far, out = SIDE - TILE, []
     for at in range(0, len(images), 64):
         part = np.array(images[at:at + 64])

@@ -142,7 +142,7 @@ def where(found):
     row = lambda name, hits, usual, mean: (name, share(*hits), share(*usual), "none" if mean is None else f"{mean:.3f}")
     if found["boxes"]:
         parts += ["", "Boxes that radiologists drew, of films that no net was taught (validation, test and the selected films of every size; "
-                  "`training/where.py` has the source):", "", table(head, [row(*one) for one in found["boxes"]])]
+                  "`training/where.py` has the source):", "", table(head, [row(*one) for one in found["boxes"] if one[1][1]])]
     parts += ["", "Lesions pasted into normal films of validation (`training/pasted.py`: simple shapes, no real disease), one in each:", "",
               table((*head, "score rose"), [(*row(*one[:4]), share(*one[4])) for one in found["pasted"]])]
     return [*parts, ""]

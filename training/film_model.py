@@ -1,7 +1,6 @@
 """From the open sets of films to a model folder: training, calibration, operating points, test figures, graph, card.
 
     python training/film_model.py chest-start      what the chest models begin with
-    python training/film_model.py chest-unlabelled     the same, taught without labels
     python training/film_model.py chest-child
     python training/film_model.py chest-adult
     python training/film_model.py mammo-view
@@ -20,7 +19,6 @@ import film_graph
 import film_net
 import film_report
 from films import ROOT, Films, write_split
-from unlabelled import without_labels
 
 ADULT = ["abnormality", "Atelectasis", "Cardiomegaly", "Effusion", "Consolidation", "Mass", "Nodule", "Pneumothorax", "Infiltration"]
 BLOCKS = dict(stem=32, blocks=[(64, 2), (96, 1), (160, 2), (160, 1)], decay=0.05, average=0.998, mixup=0.3, flip=True)
@@ -33,8 +31,6 @@ SETTINGS = {
         sources=["nih128", "nih64", "kermany"], watch=["abnormality", "pneumonia", *ADULT[1:]],
         members=[dict(seed=31, parts=[dict(phases=[(64, 8, 4e-3)])])],
     ),
-    # Taught without labels, adults and children.
-    "chest-unlabelled": dict(BLOCKS, set="chest-adult", side=128, dropout=0.3, unlabelled=54),
     "chest-child": dict(
         BLOCKS, set="chest-child", version="1.3.0", spec="chest-child.toml", side=128, batch=32, dropout=0.2, smoothing=0.06,
         weights={}, watch=["pneumonia"], rule=dict(changed=True, against="nets 1 to 3:"),
@@ -50,15 +46,12 @@ SETTINGS = {
         ],
     ),
     "mammo-view": dict(
-        set="mammo-ddsm", version="1.0.0", spec="mammo-view.toml", side=128, batch=32,
+        set="mammo-ddsm", version="1.0.1", spec="mammo-view.toml", side=128, batch=32,
         stem=16, blocks=[(32, 2), (48, 2), (64, 1)], dropout=0.2, decay=0.05, average=0.995, smoothing=0.02,
         mixup=0.0, flip=False, weights={"malignant": 2.0}, watch=["mlo", "left", "malignant"],
         members=[dict(seed=13, parts=[dict(phases=[(64, 8, 4e-3), (128, 2, 1e-3)])])],
     ),
 }
-
-
-STARTS = {"chest-start": "chest-start-1.pt", "chest-unlabelled": "chest-unlabelled.pt"}
 
 
 def main():
@@ -85,19 +78,13 @@ def main():
         said = lambda pictures: film_report.logit(graph(pictures)[0])
         log(film_report.validated(setting, films, said, arguments.against))
         return
-    if "unlabelled" in setting:
-        torch.set_num_threads(1)
-        torch.manual_seed(setting["unlabelled"])
-        torch.save(without_labels(setting, films, work, setting["unlabelled"], log), work / f"{setting['name']}.pt")
-        log(f"taught in {time.process_time():.0f} s of the processor")
-        return
     count = len(setting["members"])
     numbers = [int(n) for n in arguments.members.split(",")] if arguments.members else range(1, count + 1)
     for number in numbers if arguments.start == "train" else []:
         member, began, worked = setting["members"][number - 1], time.time(), time.process_time()
         called = f"net {number}, " if count > 1 else ""
         weights_at = work / f"{setting['name']}-{number}.pt"
-        start, ladder = torch.load(work / STARTS[member["start"]]) if "start" in member else None, []
+        start, ladder = torch.load(work / f"{member['start']}-1.pt") if "start" in member else None, []
         for k, part in enumerate(member["parts"]):
             # Each part begins with the averaged weights of what was before.
             told = f"{called}part {k + 1}, " if len(member["parts"]) > 1 else called

@@ -5,7 +5,6 @@ A narrow residual net; every picture is first brought to mean 0 and deviation 1,
 A 1 x 1 convolution gives a logit per label and cell; their mean is the label's logit, so the cells say where.
 """
 
-import contextlib
 import copy
 import time
 
@@ -176,19 +175,6 @@ def begun(net, start):
     net.load_state_dict({name: start[name] if name in start and start[name].shape == value.shape else value for name, value in own.items()})
 
 
-@contextlib.contextmanager
-def uphill(net, far):
-    """The weights a step of length `far` up the gradient, and back (sharpness-aware minimisation; Foret et al., ICLR 2021)."""
-    with torch.no_grad():
-        steps = [p.grad.clone() for p in net.parameters()]
-        length = torch.stack([step.norm() for step in steps]).norm() + 1e-12
-        torch._foreach_mul_(steps, far / length)
-        torch._foreach_add_(list(net.parameters()), steps)
-    yield
-    with torch.no_grad():
-        torch._foreach_sub_(list(net.parameters()), steps)
-
-
 def train(setting, films, log, weights_at, phases, start=None, called=""):
     """Phases of growing size; an average of the weights runs along and is what is kept. Returns it and its ladder."""
     torch.manual_seed(setting["seed"])
@@ -228,23 +214,14 @@ def train(setting, films, log, weights_at, phases, start=None, called=""):
                     part, other = 0.5 + 0.5 * torch.rand((), generator=generator), torch.arange(batch - 1, -1, -1)
                     x, wanted = part * x + (1 - part) * x[other], part * wanted + (1 - part) * wanted[other]
                     beside, known = part * beside + (1 - part) * beside[other], known & known[other]
-                x, entropy = x.contiguous(memory_format=torch.channels_last), functional.binary_cross_entropy_with_logits
-
-                def taught():
-                    """The loss of this step, and its gradients."""
-                    logits, said = net(x)
-                    loss = (entropy(logits, wanted, reduction="none") * weight * known).sum() / (batch * weight.sum())
-                    if said is not None:
-                        asked = ~beside.isnan()
-                        loss = loss + 0.05 * (entropy(said, beside.nan_to_num(0.5), reduction="none") * asked).mean()
-                    optimiser.zero_grad()
-                    loss.backward()
-                    return loss
-
-                loss = taught()
-                if setting.get("sharpness"):
-                    with uphill(net, setting["sharpness"]):
-                        taught()
+                logits, said = net(x.contiguous(memory_format=torch.channels_last))
+                entropy = functional.binary_cross_entropy_with_logits
+                loss = (entropy(logits, wanted, reduction="none") * weight * known).sum() / (batch * weight.sum())
+                if said is not None:
+                    asked = ~beside.isnan()
+                    loss = loss + 0.05 * (entropy(said, beside.nan_to_num(0.5), reduction="none") * asked).mean()
+                optimiser.zero_grad()
+                loss.backward()
                 nn.utils.clip_grad_norm_(net.parameters(), 2.0)
                 optimiser.step()
                 plan.step()

@@ -1,6 +1,6 @@
 """Draws how often what was said with a probability came true: an SVG for docs/models/, by the run that measured it.
 
-    python training/reliability_plot.py models/mammo-view-1.0.0       from the table of a card that was written before there were plots
+    python training/reliability_plot.py models/mammo-view-1.0.1       from the table of a card that was written before there were plots
 """
 
 import pathlib

@@ -4,7 +4,7 @@
     target/release/examples/phantom_batch mammo training/mammo-view.toml 7000000 240 FOLDER/views
     python training/view_notices.py --phantoms FOLDER/views [certainty ...]
 
-Reads `models/mammo-view-1.0.0` and ../shared/data/train; needs numpy, Pillow and onnxruntime. The rule is that of
+Reads `models/mammo-view-1.0.1` and ../shared/data/train; needs numpy, Pillow and onnxruntime. The rule is that of
 `src/infer/recogniser.rs`: at least the operating point, and at least the certainty; silent where the picture is strange.
 """
 
@@ -23,7 +23,7 @@ from PIL import Image
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TRAIN = pathlib.Path(os.environ.get("DOUBLEREAD_SHARED_DATA", ROOT.parent / "shared" / "data")) / "train"
-MODEL = ROOT / "models" / "mammo-view-1.0.0"
+MODEL = ROOT / "models" / "mammo-view-1.0.1"
 MANIFEST = tomllib.loads((MODEL / "recogniser.toml").read_text())
 
 

@@ -110,7 +110,7 @@ fn the_shipped_recogniser_is_checked_like_a_model_and_is_no_model_to_add() {
         return;
     }
     let desk = Desk::set_up();
-    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/models/mammo-view-1.0.0");
+    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/models/mammo-view-1.0.1");
     assert!(desk.done(&["model", "check", shipped]).contains("3 self-test vectors agree"));
     let why = desk.refused(&["model", "add", shipped]);
     assert!(why.contains("manifest.toml"), "{why}");
