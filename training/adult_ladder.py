@@ -3,7 +3,6 @@
     python training/adult_ladder.py plain        what the others are held against
     python training/adult_ladder.py still        pictures of training are mirrored and not changed in any other way, nor mixed, nor labels smoothed
     python training/adult_ladder.py longer       12 epochs instead of 6
-    python training/adult_ladder.py larger       at 128 px, the size that the films of nih128 have; those of nih64 are enlarged
     python training/adult_ladder.py even         each pixel against the quarter of the film around it, not against the whole
     python training/adult_ladder.py unlabelled   begins with a net taught without labels on all films of training (VICReg), adults and children
     python training/adult_ladder.py masks        begins with a net taught lesions pasted into normal films, where each is by its exact mask
@@ -40,7 +39,6 @@ PHASES = [(64, 6, 4e-3)]
 OTHERWISE = {
     "still": dict(strength=0.0, mixup=0.0, smoothing=0.0),
     "longer": dict(phases=[(64, 12, 4e-3)]),
-    "larger": dict(phases=[(128, 6, 4e-3)]),
     "even": dict(even=4),
 }
 KEPT = ROOT / "training/adult_ladder.json"
@@ -48,7 +46,6 @@ TOLD = {
     "plain": "nothing besides",
     "still": "pictures of training mirrored and not changed otherwise",
     "longer": "twice as long (12 epochs)",
-    "larger": "128 px",
     "even": "each pixel against the quarter of the film around it: what net 2 of the model does",
     "unlabelled": "begun without labels (VICReg, 4 epochs, films of adults and children)",
     "masks": "begun with pasted lesions and their masks (8 epochs)",
