@@ -32,8 +32,8 @@ import film_net
 import film_report
 from film_model import SETTINGS
 from films import ROOT, Films, smaller
-from pasted import LESIONS, SIDE, lungs_of, with_lesion
-from unlabelled import new_net, taught, without_labels
+from pasted import LESIONS, SIDE, enlarged, lungs_of, with_lesion
+from unlabelled import taught, without_labels
 
 PHASES = [(64, 6, 4e-3)]
 OTHERWISE = {
@@ -55,17 +55,11 @@ TOLD = {
 }
 
 
-def normal_places(films):
-    """Films of training that show nothing."""
-    places = films.of("train")
-    return places[films.truth[places, 0] == 0]
-
-
 def by_masks(setting, films, seed, log, epochs=8, batch=64):
     """Half of the films with a pasted lesion: which one, and in which cells of the last and of a finer map."""
-    pictures = smaller(films.images[normal_places(films)], SIDE)
+    pictures = smaller(films.images[films.normal("train")], SIDE)
     lungs, rng = lungs_of(pictures), np.random.default_rng(seed)
-    net = new_net(setting, films)
+    net = film_net.new_net(setting, films).to(memory_format=torch.channels_last)
     columns = [0, *(films.labels.index(kind) for kind in LESIONS)]
     fine = nn.Conv2d(setting["blocks"][1][0], len(columns), 1)
     entropy = functional.binary_cross_entropy_with_logits
@@ -101,17 +95,15 @@ def by_masks(setting, films, seed, log, epochs=8, batch=64):
 def added(films, seed):
     """The set with copies of a third of the normal films, a lesion in each."""
     rng = np.random.default_rng(seed)
-    places = rng.permutation(normal_places(films))[::3]
+    places = rng.permutation(films.normal("train"))[::3]
     lungs = lungs_of(smaller(films.images[places], SIDE))
     pictures, truth, kept = [], [], []
     for place, mask in zip(places, lungs):
-        whole = films.images[place] / 255.0
         small = smaller(films.images[place][None], SIDE)[0] / 255.0
         made = with_lesion(small, mask, rng)
         if made is None:
             continue
-        larger = np.asarray(Image.fromarray(made[0].astype(np.float32) - small.astype(np.float32)).resize(whole.shape, Image.Resampling.BILINEAR))
-        pictures.append((np.clip(whole + larger, 0, 1) * 255).round().astype(np.uint8))
+        pictures.append(enlarged(films.images[place], small, made[0]))
         row = np.zeros(len(films.labels), np.float32)
         row[[0, films.labels.index(LESIONS[made[1]])]] = 1
         truth.append(row), kept.append(place)
@@ -145,7 +137,7 @@ def distilled(setting, films, work, log):
 
 def sheet(films, work):
     """Normal films with a lesion each, the lungs red and the mask green."""
-    rng, places = np.random.default_rng(3), normal_places(films)[::97][:40]
+    rng, places = np.random.default_rng(3), films.normal("train")[::97][:40]
     pictures = smaller(films.images[places], SIDE)
     tiles = []
     for picture, lungs in zip(pictures, lungs_of(pictures)):

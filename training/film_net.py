@@ -169,6 +169,11 @@ def areas(films, parts, net, side, flip, labels):
     return out
 
 
+def new_net(setting, films):
+    """A net of a setting, for the labels of a set."""
+    return FilmNet(setting["stem"], setting["blocks"], len(films.labels), films.auxiliary.shape[1], setting["dropout"], setting.get("even", 0))
+
+
 def begun(net, start):
     """Takes over what a net trained before knows, but for heads of other labels."""
     own = net.state_dict()
@@ -180,8 +185,7 @@ def train(setting, films, log, weights_at, phases, start=None, called=""):
     torch.manual_seed(setting["seed"])
     torch.set_num_threads(1)
     generator = torch.Generator().manual_seed(setting["seed"])
-    labels = len(films.labels)
-    net = FilmNet(setting["stem"], setting["blocks"], labels, films.auxiliary.shape[1], setting["dropout"], setting.get("even", 0))
+    net = new_net(setting, films)
     if start is not None:
         begun(net, start)
     net = net.to(memory_format=torch.channels_last)

@@ -13,7 +13,6 @@ import film_graph
 import film_net
 import reliability_plot
 import where
-from film_net import FilmNet
 from films import ROOT, SHARED, pictures, rows_of
 from statistics_of_cards import POINTS, auc, auc_interval_by, calibration_error, logistic, platt, reliability, threshold
 
@@ -178,7 +177,7 @@ def trained(setting, films, work, ladder=True):
     nets, steps, seconds = [], [], 0
     for number in range(1, len(setting["members"]) + 1):
         even = setting["members"][number - 1].get("even", 0)
-        net = FilmNet(setting["stem"], setting["blocks"], len(films.labels), films.auxiliary.shape[1], setting["dropout"], even)
+        net = film_net.new_net(dict(setting, even=even), films)
         net.load_state_dict(torch.load(work / f"{setting['name']}-{number}.pt"))
         nets.append(net.eval().to(memory_format=torch.channels_last))
         done = json.loads((work / f"{setting['name']}-{number}.json").read_text())
@@ -308,7 +307,7 @@ def finish(setting, films, work, program, log):
     out["refused"] = {"validation": (int((val_far > limit).sum()), len(val)), "test films": (int((far > limit).sum()), len(far))}
     folder = ROOT / "models" / f"{setting['name']}-{setting['version']}"
     folder.mkdir(parents=True, exist_ok=True)
-    normal = train[films.truth[train, 0] == 0]
+    normal = films.normal("train")
     habit = None if setting["name"] == "mammo-view" else film_graph.usual(nets, films.images[normal[::len(normal) // NORMAL or 1]], setting["flip"])
     out["map"] = film_graph.write(nets, setting, kept, centre, matrix, habit, folder / "model.onnx")
     film_graph.self_test(nets, setting, kept, folder / "self_test.json")

@@ -119,6 +119,11 @@ class Films:
                                for row in self.rows], np.float32)
         self.patient = np.array([row["patient_id"] for row in self.rows])
 
+    def normal(self, split, subset=None):
+        """Places of the films of a split that show nothing, by the first label."""
+        places = self.of(split, subset)
+        return places[self.truth[places, 0] == 0]
+
     def of(self, split, subset=None):
         """Places of a split, of one source where a subset is named."""
         here = self.split == split

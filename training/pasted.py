@@ -66,8 +66,19 @@ def lesion(kind, lungs, rng):
     return (added, mask) if mask.sum() >= 3 else None
 
 
+def shown(picture, added):
+    """A film (grey from 0 to 1) with what a lesion adds to it: more where the film is brighter."""
+    return np.clip(picture + added * (0.4 + picture), 0, 1)
+
+
+def enlarged(whole, small, changed):
+    """A uint8 film of any size with what changed in its copy of 64 px (grey from 0 to 1, before and after)."""
+    larger = Image.fromarray(changed.astype(np.float32) - small.astype(np.float32)).resize(whole.shape, Image.Resampling.BILINEAR)
+    return (np.clip(whole / 255.0 + np.asarray(larger), 0, 1) * 255).round().astype(np.uint8)
+
+
 def with_lesion(picture, lungs, rng):
     """A normal film of 64 px (grey from 0 to 1) with a lesion of any kind, its number among `LESIONS`, and the mask."""
     kind = int(rng.integers(len(LESIONS)))
     made = lesion(LESIONS[kind], lungs, rng)
-    return None if made is None else (np.clip(picture + made[0] * (0.4 + picture), 0, 1), kind, made[1], made[0])
+    return None if made is None else (shown(picture, made[0]), kind, made[1], made[0])

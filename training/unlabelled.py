@@ -14,11 +14,6 @@ from films import Films, smaller
 SIDE = 64
 
 
-def new_net(setting, films):
-    net = film_net.FilmNet(setting["stem"], setting["blocks"], len(films.labels), films.auxiliary.shape[1], setting["dropout"], setting.get("even", 0))
-    return net.to(memory_format=torch.channels_last)
-
-
 def taught(modules, rate, steps, losses, log):
     """Adam with one rise and fall of the rate over losses that a generator makes."""
     parameters = [p for module in modules for p in module.parameters()]
@@ -42,7 +37,7 @@ def without_labels(setting, films, work, seed, log, epochs=4, batch=128):
     children = Films("chest-child", work, setting["side"])
     pictures = np.concatenate([smaller(of.images[of.of("train")], SIDE) for of in (films, children)])
     generator = torch.Generator().manual_seed(seed)
-    net = new_net(setting, films)
+    net = film_net.new_net(setting, films).to(memory_format=torch.channels_last)
     channels = net.head.weight.shape[1]
     projector = nn.Sequential(nn.Linear(channels, 512), nn.BatchNorm1d(512), nn.ReLU(), nn.Linear(512, 512))
     steps = len(pictures) // batch * epochs

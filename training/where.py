@@ -17,10 +17,9 @@ import tomllib
 import zipfile
 
 import numpy as np
-from PIL import Image
 
 from films import ROOT, Films, smaller
-from pasted import LESIONS, SIDE, lesion, lungs_of
+from pasted import LESIONS, SIDE, enlarged, lesion, lungs_of, shown
 from statistics_of_cards import overlap, pointing
 
 PACKAGE, MEMBER = "torchxrayvision==1.5.7", "torchxrayvision/data/BBox_List_2017.csv.gz"
@@ -72,8 +71,7 @@ def against(cells, habit, truth, side):
 def of_pasted(setting, films, graph, kept, kinds):
     """Rows of a table: a lesion of one kind in each of up to 200 normal films of validation, by the map of a label."""
     side, source, rows = setting["side"], setting.get("source"), []
-    places = films.of("val", source)
-    normal = films.images[places[films.truth[places, 0] == 0]][:PASTED]
+    normal = films.images[films.normal("val", source)][:PASTED]
     small = smaller(normal, SIDE)
     lungs = lungs_of(small)
     before_scores, before, _ = graph(normal)
@@ -84,9 +82,7 @@ def of_pasted(setting, films, graph, kept, kinds):
             if made is None:
                 continue
             grey = film / 255.0
-            changed = np.clip(grey + made[0] * (0.4 + grey), 0, 1) - grey
-            larger = np.asarray(Image.fromarray(changed.astype(np.float32)).resize((side, side), Image.Resampling.BILINEAR))
-            pictures.append((np.clip(normal[k] / 255.0 + larger, 0, 1) * 255).round().astype(np.uint8))
+            pictures.append(enlarged(normal[k], grey, shown(grey, made[0])))
             high, wide = np.nonzero(made[1])
             box = np.array([wide.min(), high.min(), wide.max() + 1 - wide.min(), high.max() + 1 - high.min()]) * side / SIDE
             truth.append({"findings": [dict(code=kind, box=box.tolist())]})

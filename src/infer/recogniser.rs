@@ -55,7 +55,7 @@ impl Recogniser {
         let thread = std::thread::Builder::new()
             .name("recogniser-loader".into())
             .spawn(move || {
-                let state = match load(&path, settings) {
+                let state = match Self::load(&path, &settings) {
                     Ok(engine) => ModelState::Ready(Arc::new(engine)),
                     Err(error) => {
                         tracing::error!(recogniser = loading.folder, %error, "recogniser refused");
@@ -75,9 +75,18 @@ impl Recogniser {
         folder.join(FILE).is_file()
     }
 
-    /// Loads the one in a folder, to be looked at by itself. Blocking.
-    pub fn load(folder: &Path, settings: Settings) -> Result<Engine, InferError> {
-        load(folder, settings)
+    /// Loads the one in a folder: its graph is small and nobody waits for it, so one session on the processor. Blocking.
+    pub fn load(folder: &Path, settings: &Settings) -> Result<Engine, InferError> {
+        let settings =
+            Settings { sessions: 1, providers: vec![Provider::Cpu], fallback: None, ..settings.clone() };
+        let manifest = Manifest::load_named(folder, FILE)?;
+        if manifest.pathway != Pathway::Mammo || manifest.graph.unit() != Unit::Image {
+            return Err(InferError::invalid("pathway, graph", "of a recogniser: one mammogram a run"));
+        }
+        if let Some(missing) = LABELS.iter().find(|name| manifest.label_index(name).is_none()) {
+            return Err(InferError::invalid("labels", format!("of a recogniser: {missing:?} is missing")));
+        }
+        Engine::load_manifest(folder, manifest, &settings)
     }
 
     /// Name of its folder.
@@ -148,19 +157,6 @@ impl Recogniser {
             engine.stop();
         }
     }
-}
-
-/// Its graph is small and nobody waits for it: one session on the processor.
-fn load(folder: &Path, settings: Settings) -> Result<Engine, InferError> {
-    let settings = Settings { sessions: 1, providers: vec![Provider::Cpu], fallback: None, ..settings };
-    let manifest = Manifest::load_named(folder, FILE)?;
-    if manifest.pathway != Pathway::Mammo || manifest.graph.unit() != Unit::Image {
-        return Err(InferError::invalid("pathway, graph", "of a recogniser: one mammogram a run"));
-    }
-    if let Some(missing) = LABELS.iter().find(|name| manifest.label_index(name).is_none()) {
-        return Err(InferError::invalid("labels", format!("of a recogniser: {missing:?} is missing")));
-    }
-    Engine::load_manifest(folder, manifest, &settings)
 }
 
 /// Whether a label holds, where its probability is sure enough: by the operating point, and by the certainty asked for.

@@ -6,15 +6,12 @@ use std::process::ExitCode;
 
 use super::shapes;
 use crate::config::Config;
-use crate::infer::{Engine, Recogniser, SelfTest, self_test};
+use crate::infer::{Engine, InferError, Recogniser, SelfTest, Settings, self_test};
 
 pub(super) async fn run(model: &Path, config: &Config) -> anyhow::Result<ExitCode> {
     let folder = folder_of(model, config);
-    let (engine, test) = if Recogniser::lies_in(&folder) {
-        check_recogniser(&folder, config).await?
-    } else {
-        check(&folder, config).await?
-    };
+    let load = if Recogniser::lies_in(&folder) { Recogniser::load } else { Engine::load };
+    let (engine, test) = check_by(load, &folder, config).await?;
     let manifest = engine.manifest();
     let mut out = std::io::stdout();
     writeln!(out, "{}: file, hash, names, types and shapes agree with the manifest", manifest.folder_name())?;
@@ -36,18 +33,18 @@ fn folder_of(model: &Path, config: &Config) -> PathBuf {
     if model.components().count() == 1 && named.is_dir() { named } else { model.to_owned() }
 }
 
-/// The same of a recogniser, which is no model that can be added.
-async fn check_recogniser(folder: &Path, config: &Config) -> anyhow::Result<(Engine, Option<SelfTest>)> {
-    let (folder, settings) = (folder.to_owned(), config.infer.clone());
-    let engine = tokio::task::spawn_blocking(move || Recogniser::load(&folder, settings)).await??;
-    let test = self_test(&engine).await?;
-    Ok((engine, test))
-}
-
 /// Loads a model and runs its vectors; the refusal names what differs.
 pub(super) async fn check(folder: &Path, config: &Config) -> anyhow::Result<(Engine, Option<SelfTest>)> {
+    check_by(Engine::load, folder, config).await
+}
+
+async fn check_by(
+    load: fn(&Path, &Settings) -> Result<Engine, InferError>,
+    folder: &Path,
+    config: &Config,
+) -> anyhow::Result<(Engine, Option<SelfTest>)> {
     let (folder, settings) = (folder.to_owned(), config.infer.clone());
-    let engine = tokio::task::spawn_blocking(move || Engine::load(&folder, &settings)).await??;
+    let engine = tokio::task::spawn_blocking(move || load(&folder, &settings)).await??;
     let test = self_test(&engine).await?;
     Ok((engine, test))
 }
